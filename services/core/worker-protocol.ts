@@ -1,0 +1,107 @@
+import type { Check, Limits } from "./job.ts";
+import type { Usage } from "./resource.ts";
+import type { ChangedFiles, CheckResult, Notice, Outcome, TaskKind, TaskState } from "./task.ts";
+
+/** Names one attempt: the fence of everything a worker does. */
+export interface AttemptRef {
+  readonly uid: string;
+  readonly task: string;
+  readonly attempt: number;
+}
+
+/** A worker that pulled a hint asks for the task. The same claim id gets the same answer. */
+export interface ClaimRequest {
+  readonly claimId: string;
+  readonly worker: string;
+  readonly uid: string;
+  readonly task: string;
+}
+
+export type ClaimReply =
+  | { readonly granted: true; readonly assignment: Assignment }
+  /** Not runnable now: the hint is acknowledged and forgotten, the dispatcher gives another when it is. */
+  | { readonly granted: false; readonly message: string };
+
+/** Everything a worker needs for one attempt. */
+export interface Assignment extends AttemptRef {
+  readonly namespace: string;
+  readonly job: string;
+  readonly kind: TaskKind;
+  /** Signed over (uid, task, attempt, worker, expiry); goes with `complete`. */
+  readonly token: string;
+  /** Commit that the worktree starts from. */
+  readonly base: string;
+  /** Objects in bucket `agentd`, unpacked in this order to have `base`. */
+  readonly bundles: readonly string[];
+  readonly setup: readonly string[];
+  /** Plan: the command. */
+  readonly run?: string;
+  readonly jobText: string;
+  readonly taskText: string;
+  readonly notice?: Notice;
+  readonly pool: string;
+  readonly tools?: readonly string[];
+  /** Patterns after rendering; absent means anything. */
+  readonly writes?: readonly WritePattern[];
+  readonly checks: readonly Check[];
+  readonly limits: Limits;
+  /** Run in a child process of its own: a worker died with this task before. */
+  readonly isIsolated: boolean;
+  readonly traceparent: string;
+}
+
+/** A rendered `writes` entry: literal when it came from a variable alone. */
+export interface WritePattern {
+  readonly pattern: string;
+  readonly isLiteral: boolean;
+}
+
+/** The end of an attempt. A repeat gets the stored answer. */
+export interface CompleteRequest extends AttemptRef {
+  readonly token: string;
+  readonly outcome: Outcome;
+  /** Result commit, whose parent is the attempt's base; with Done only. */
+  readonly commit?: string;
+  /** Object in bucket `inbox` with the bundle `base..commit`, or the Plan's output. */
+  readonly object?: string;
+  readonly claimed: string;
+  readonly message: string;
+  readonly changed?: ChangedFiles;
+  readonly checks: readonly CheckResult[];
+  readonly usage: Usage;
+  /** The attempt's own child process died; its living parent says so. */
+  readonly childDied?: boolean;
+  /** For the next attempt's prompt. */
+  readonly notice?: string;
+}
+
+export interface CompleteReply {
+  readonly state: TaskState;
+}
+
+/** What a worker says every heartbeat interval. Everything it holds is listed: what is missing is not held. */
+export interface Heartbeat {
+  readonly worker: string;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly sandbox: string;
+  readonly slots: number;
+  readonly isDraining: boolean;
+  readonly startedAtMs: number;
+  readonly held: readonly HeldAttempt[];
+  /** Requests of this worker that wait for the engine now; feeds `why`. */
+  readonly waitingForEngine: number;
+  /** Set while no model endpoint answers. */
+  readonly engineMessage?: string;
+}
+
+export interface HeldAttempt extends AttemptRef {
+  readonly phase: "Preparing" | "Working" | "Gate" | "Completing";
+  readonly usage: Usage;
+}
+
+/** Coordinator to worker: stop these at once, their results are not wanted. */
+export interface StopSignal {
+  readonly stop: readonly (AttemptRef & { readonly reason: string })[];
+}
