@@ -1,0 +1,109 @@
+import type { Check } from "../../core/job.ts";
+import type { CheckResult } from "../../core/task.ts";
+import type { Slots } from "../runner/slots.ts";
+import { type CommandPlace, type Shell, type ShellResult, shellStatus } from "../workspace/shell.ts";
+
+/** Bound of `CheckResult.outputTail`, in characters. */
+const outputTailCharactersMax = 1_024;
+/** Part of the output that goes into the next attempt's prompt, in characters; with its frame below `Notice.text`'s 6,000. */
+const noticeTailCharactersMax = 4_000;
+/** sha256 of nothing: the digest of a check that did not run. */
+const emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+export interface GateDeps {
+  readonly shell: Shell;
+  /** Commands at once in this process: checks are heavier than agents. */
+  readonly slots: Slots;
+}
+
+/** The evidence, and what to tell the next attempt when it is red. */
+export interface GateResult {
+  readonly checks: readonly CheckResult[];
+  readonly isGreen: boolean;
+  /** The red check, for a person: one line. */
+  readonly message: string;
+  /** The red check with the end of its real output; absent when green. */
+  readonly notice?: string;
+}
+
+/** Says how a red check ends on the base commit. */
+export type LookUpBase = (check: Check, signal: AbortSignal) => Promise<NonNullable<CheckResult["base"]>>;
+
+/**
+ * Runs the checks one after the other; after a red one the rest are NotRun.
+ *
+ * @param place a fresh tree at the commit to be proven: never the one the agent worked in.
+ * @param lookUpBase asked only for the red check; absent means that there is no base to compare with.
+ * @throws the signal's reason, or an Error when a command cannot be started.
+ */
+export async function runGate(
+  deps: GateDeps,
+  checks: readonly Check[],
+  place: CommandPlace,
+  lookUpBase: LookUpBase | undefined,
+  signal: AbortSignal,
+): Promise<GateResult> {
+  const results: CheckResult[] = [];
+  let red: { readonly check: CheckResult; readonly tail: string } | undefined;
+  for (const check of checks) {
+    if (red !== undefined) {
+      results.push({ name: check.name, status: "NotRun", durationMs: 0, outputDigest: emptyDigest, outputTail: "" });
+      continue;
+    }
+    const run = await runCheck(deps, check, place, signal);
+    let result = checkResult(check, run);
+    if (result.status !== "Passed") {
+      if (lookUpBase !== undefined) result = { ...result, base: await lookUpBase(check, signal) };
+      red = { check: result, tail: run.outputTail.slice(-noticeTailCharactersMax) };
+    }
+    results.push(result);
+  }
+  if (red === undefined) return { checks: results, isGreen: true, message: "" };
+  const message = describeRed(red.check);
+  return { checks: results, isGreen: false, message, notice: noticeOf(message, red.tail) };
+}
+
+/** Runs one check when a check slot is free; its time starts then. */
+export async function runCheck(
+  deps: GateDeps,
+  check: Check,
+  place: CommandPlace,
+  signal: AbortSignal,
+): Promise<ShellResult> {
+  const release = await deps.slots.acquire(signal);
+  try {
+    return await deps.shell.run({ command: check.run, place, timeoutMs: check.timeoutMs }, signal);
+  } finally {
+    release();
+  }
+}
+
+function checkResult(check: Check, run: ShellResult): CheckResult {
+  return {
+    name: check.name,
+    status: shellStatus(run),
+    ...(run.exitCode === undefined ? {} : { exitCode: run.exitCode }),
+    durationMs: Math.round(run.durationMs),
+    outputDigest: run.outputDigest,
+    outputTail: run.outputTail.slice(-outputTailCharactersMax),
+  };
+}
+
+function describeRed(check: CheckResult): string {
+  const how =
+    check.status === "TimedOut"
+      ? `ran out of time after ${Math.round(check.durationMs / 1_000)} s`
+      : check.exitCode === undefined
+        ? "was killed by a signal"
+        : `failed with exit code ${check.exitCode}`;
+  return `check ${check.name} ${how}${baseNote(check.base)}`;
+}
+
+function baseNote(base: CheckResult["base"]): string {
+  if (base === undefined) return "";
+  return base === "Passed" ? "; it passes on the base commit" : "; it is red on the base commit too";
+}
+
+function noticeOf(message: string, tail: string): string {
+  return `The gate did not accept the last attempt: ${message}.\n\nThe end of the check's output:\n\n${tail}`;
+}

@@ -1,0 +1,235 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { isAgentdError } from "../../core/errors.ts";
+import { noUsage, type Usage } from "../../core/resource.ts";
+import type { Assignment, AttemptRef, CompleteRequest, HeldAttempt, StopSignal } from "../../core/worker-protocol.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
+import {
+  type AttemptResult,
+  attemptKey,
+  attemptResult,
+  type Phase,
+  type RunAttempt,
+  StopReason,
+} from "./attempt-result.ts";
+import type { CoordinatorClient, Hint, HintSource } from "./coordinator-client.ts";
+import { untilAnswered } from "./retry.ts";
+import type { Slots } from "./slots.ts";
+
+/** How long a worker that gives its leases back tries to tell the coordinator. Silence does the same, one lease later. */
+const giveBackTimeoutMs = 5_000;
+/** Pause after the queue could not be read. */
+const queueRetryMs = 1_000;
+
+export interface RunnerDeps {
+  readonly worker: string;
+  readonly slots: Slots;
+  readonly hints: HintSource;
+  readonly coordinator: Pick<CoordinatorClient, "claim" | "complete">;
+  /** In this process. */
+  readonly runInline: RunAttempt;
+  /** In a child process of its own. */
+  readonly runIsolated: RunAttempt;
+  readonly logger: Logger;
+}
+
+/**
+ * Turns hints into finished attempts.
+ *
+ * States: running → draining ({@link Runner.drain}: no new claims, held attempts finish) → closing
+ * ({@link Runner.giveBack}: held attempts are aborted and completed as Infra) → stopped ({@link Runner.run} returns).
+ */
+export interface Runner {
+  /** Pulls, claims and works until drained. Never throws because of NATS, the coordinator or an attempt. */
+  run(): Promise<void>;
+  /** Everything held now: what is missing here is not held. */
+  held(): readonly HeldAttempt[];
+  readonly isDraining: boolean;
+  /** Aborts the named attempts; those that are not held are ignored. */
+  stop(signal: StopSignal): void;
+  drain(): void;
+  giveBack(): void;
+}
+
+interface Held {
+  readonly ref: AttemptRef;
+  readonly abort: AbortController;
+  phase: Phase;
+  usage: Usage;
+}
+
+/** A runner; nothing happens before `run`. */
+export function createRunner(deps: RunnerDeps): Runner {
+  const held = new Map<string, Held>();
+  const draining = new AbortController();
+  const closing = new AbortController();
+  const tracked = new Set<Promise<void>>();
+
+  async function handle(hint: Hint): Promise<void> {
+    const assignment = await claim(deps, hint, closing.signal);
+    if (assignment === undefined) return;
+    const key = attemptKey(assignment);
+    if (held.has(key)) return; // a repeated answer for what is at work already
+    const entry: Held = { ref: assignment, abort: new AbortController(), phase: "Preparing", usage: noUsage };
+    held.set(key, entry);
+    if (closing.signal.aborted) entry.abort.abort(shutdownReason());
+    try {
+      const result = await work(deps, assignment, entry);
+      entry.phase = "Completing";
+      await complete(deps, assignment, result, closing.signal);
+    } finally {
+      held.delete(key);
+    }
+  }
+
+  function track(work: Promise<void>, release: () => void): void {
+    const tracking = work
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) deps.logger.error({ err: error }, "attempt ended without an answer");
+      })
+      .finally(() => {
+        release();
+        tracked.delete(tracking);
+      });
+    tracked.add(tracking);
+  }
+
+  return {
+    async run() {
+      await pull(deps, draining.signal, (hint, release) => track(handle(hint), release));
+      while (tracked.size > 0) await Promise.all(tracked);
+    },
+    held: () =>
+      [...held.values()].map(({ ref, phase, usage }) => ({
+        uid: ref.uid,
+        task: ref.task,
+        attempt: ref.attempt,
+        phase,
+        usage,
+      })),
+    get isDraining() {
+      return draining.signal.aborted;
+    },
+    stop(signal) {
+      for (const { reason, ...ref } of signal.stop) {
+        held.get(attemptKey(ref))?.abort.abort(new StopReason("Cancelled", reason));
+      }
+    },
+    drain() {
+      draining.abort(shutdownReason());
+    },
+    giveBack() {
+      draining.abort(shutdownReason());
+      closing.abort(shutdownReason());
+      for (const entry of held.values()) entry.abort.abort(shutdownReason());
+    },
+  };
+}
+
+/** Takes hints only while a slot is free, until `signal` aborts. */
+async function pull(
+  deps: RunnerDeps,
+  signal: AbortSignal,
+  start: (hint: Hint, release: () => void) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    let release: (() => void) | undefined;
+    try {
+      release = await deps.slots.acquire(signal);
+      const hint = await deps.hints.next(signal);
+      start(hint, release);
+    } catch (error) {
+      release?.();
+      if (signal.aborted) return;
+      deps.logger.warn({ err: error }, "queue cannot be read, trying again");
+      await delay(queueRetryMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** Asks for the task under one claim id until there is an answer, then drops the hint: an ack is never a claim. */
+async function claim(deps: RunnerDeps, hint: Hint, signal: AbortSignal): Promise<Assignment | undefined> {
+  const request = { claimId: randomUUID(), worker: deps.worker, uid: hint.uid, task: hint.task };
+  const reply = await untilAnswered("claim", () => deps.coordinator.claim(request, signal), deps.logger, signal).catch(
+    async (error: unknown) => {
+      // Refused for good: the hint must go, or the queue would deliver it again and again.
+      if (isAgentdError(error)) await hint.ack().catch(() => undefined);
+      throw error;
+    },
+  );
+  await hint.ack().catch((error: unknown) => deps.logger.debug({ err: error }, "hint was not acknowledged"));
+  if (reply.granted) return reply.assignment;
+  deps.logger.debug({ uid: hint.uid, task: hint.task, message: reply.message }, "claim refused");
+  return undefined;
+}
+
+async function work(deps: RunnerDeps, assignment: Assignment, entry: Held): Promise<AttemptResult> {
+  const run = assignment.isIsolated ? deps.runIsolated : deps.runInline;
+  const progress = {
+    onPhase: (phase: Phase) => {
+      entry.phase = phase;
+    },
+    onUsage: (usage: Usage) => {
+      entry.usage = usage;
+    },
+  };
+  const { uid, task, attempt, kind, isIsolated } = assignment;
+  deps.logger.info({ uid, task, attempt, kind, isIsolated }, "attempt started");
+  const result = await run(assignment, progress, entry.abort.signal);
+  deps.logger.info({ uid, task, attempt, outcome: result.outcome, message: result.message }, "attempt ended");
+  return result;
+}
+
+/** Tells the coordinator the end of an attempt until it answers. */
+async function complete(
+  deps: RunnerDeps,
+  assignment: Assignment,
+  result: AttemptResult,
+  closing: AbortSignal,
+): Promise<void> {
+  const { uid, task, attempt, token } = assignment;
+  const request: CompleteRequest = { ...result, uid, task, attempt, token };
+  const deadline = giveBackDeadline(closing);
+  const send = (content: CompleteRequest) =>
+    untilAnswered("complete", () => deps.coordinator.complete(content, deadline.signal), deps.logger, deadline.signal);
+  try {
+    await send(request);
+  } catch (error) {
+    if (isAgentdError(error, "ATTEMPT_STALE")) {
+      deps.logger.info({ uid, task, attempt }, "result dropped: a newer attempt owns the task");
+    } else if (isAgentdError(error) && error.reason !== "TOKEN_INVALID") {
+      deps.logger.warn({ uid, task, attempt, err: error }, "result refused");
+      await send({
+        ...attemptResult("Infra", `the result was refused: ${error.message}`, { usage: result.usage }),
+        uid,
+        task,
+        attempt,
+        token,
+      });
+    } else throw error;
+  } finally {
+    deadline.stop();
+  }
+}
+
+/** A signal that aborts {@link giveBackTimeoutMs} after `closing` does. */
+function giveBackDeadline(closing: AbortSignal): { readonly signal: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const start = (): void => {
+    timer = setTimeout(() => controller.abort(closing.reason), giveBackTimeoutMs);
+  };
+  if (closing.aborted) start();
+  else closing.addEventListener("abort", start, { once: true });
+  return {
+    signal: controller.signal,
+    stop() {
+      clearTimeout(timer);
+      closing.removeEventListener("abort", start);
+    },
+  };
+}
+
+function shutdownReason(): StopReason {
+  return new StopReason("Infra", "worker is shutting down");
+}
