@@ -1,0 +1,40 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/**
+ * One project a level, run one after the other (`groupOrder`), so that a slow system test never competes with a quick one.
+ * The upper levels start many processes each, so their files take turns; 2 workers suit the 2 cores that CI has.
+ */
+function project(name: string, groupOrder: number, include: string[], workers: number, timeoutMs: number) {
+  return {
+    extends: true as const,
+    test: {
+      name,
+      include,
+      maxWorkers: workers,
+      fileParallelism: workers > 1,
+      testTimeout: timeoutMs,
+      hookTimeout: timeoutMs,
+      sequence: { groupOrder },
+    },
+  };
+}
+
+export default defineConfig({
+  root,
+  test: {
+    pool: "forks",
+    passWithNoTests: true,
+    teardownTimeout: 15_000,
+    reporters: ["default", fileURLToPath(new URL("support/closing-line-reporter.ts", import.meta.url))],
+    projects: [
+      project("unit", 1, ["services/**/*.test.ts", "test/support/**/*.test.ts", "test/repo/**/*.test.ts"], 2, 20_000),
+      project("integration", 2, ["test/integration/**/*.test.ts"], 2, 60_000),
+      project("e2e", 3, ["test/e2e/**/*.test.ts"], 1, 180_000),
+      project("faults", 4, ["test/faults/**/*.test.ts"], 1, 600_000),
+      project("vllm", 5, ["test/vllm/**/*.test.ts"], 1, 900_000),
+    ],
+  },
+});
