@@ -1,0 +1,116 @@
+import type { Logger } from "../platform/telemetry/log.ts";
+import { pickEndpoint } from "./affinity.ts";
+
+/** What is known of one endpoint now. */
+export interface EndpointSnapshot {
+  readonly url: string;
+  readonly isHealthy: boolean;
+  readonly inFlight: number;
+  /** What the last failed request said; absent while the endpoint answers. */
+  readonly lastError?: string;
+}
+
+interface PoolEndpoint {
+  readonly url: string;
+  isHealthy: boolean;
+  inFlight: number;
+  failuresInRow: number;
+  /** While unhealthy: from when on one request may try it again although others are healthy. */
+  retryAtMs: number;
+  lastError: string | undefined;
+}
+
+/** The health of a pool's endpoints, learnt from the requests themselves. */
+export interface EndpointPool {
+  /** The endpoint for this try, and a function to call when the try is over. */
+  pick(key: string, tryIndex: number, avoid: string | undefined): { readonly url: string; readonly done: () => void };
+  /** It sent output: it is healthy, and everyone who waits for it may go on. */
+  reportAnswer(url: string): void;
+  /** @param isDown it did not take the request at all; else it counts as unhealthy after several failures in a row. */
+  reportFailure(url: string, message: string, isDown: boolean): void;
+  /** Calls `run` once when an unhealthy endpoint answers again; the returned function takes that back. */
+  onRecovery(run: () => void): () => void;
+  readonly hasHealthy: boolean;
+  snapshot(): EndpointSnapshot[];
+}
+
+interface EndpointPoolDeps {
+  readonly urls: readonly string[];
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+const failuresUntilUnhealthy = 3;
+// One request in this time finds out whether an unhealthy endpoint is back, while the others are served elsewhere.
+const coolDownMs = 5_000;
+
+/** Creates the health book of a pool; every endpoint starts healthy. */
+export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
+  const endpoints: PoolEndpoint[] = deps.urls.map((url) => ({
+    url,
+    isHealthy: true,
+    inFlight: 0,
+    failuresInRow: 0,
+    retryAtMs: 0,
+    lastError: undefined,
+  }));
+  const sleepers = new Set<() => void>();
+  const find = (url: string) => endpoints.find((endpoint) => endpoint.url === url);
+
+  return {
+    pick(key, tryIndex, avoid) {
+      const now = deps.now();
+      const choices = endpoints.map((endpoint) => ({
+        url: endpoint.url,
+        isHealthy: endpoint.isHealthy || endpoint.retryAtMs <= now,
+        endpoint,
+      }));
+      const { endpoint } = pickEndpoint(key, choices, tryIndex, avoid);
+      if (!endpoint.isHealthy) endpoint.retryAtMs = now + coolDownMs;
+      endpoint.inFlight += 1;
+      let isDone = false;
+      const done = () => {
+        if (!isDone) endpoint.inFlight -= 1;
+        isDone = true;
+      };
+      return { url: endpoint.url, done };
+    },
+    reportAnswer(url) {
+      const endpoint = find(url);
+      if (endpoint === undefined) return;
+      endpoint.failuresInRow = 0;
+      endpoint.lastError = undefined;
+      if (endpoint.isHealthy) return;
+      endpoint.isHealthy = true;
+      deps.log.info({ endpoint: url }, "model endpoint answers again");
+      const woken = [...sleepers];
+      sleepers.clear();
+      for (const wake of woken) wake();
+    },
+    reportFailure(url, message, isDown) {
+      const endpoint = find(url);
+      if (endpoint === undefined) return;
+      endpoint.failuresInRow += 1;
+      endpoint.lastError = message;
+      if (!endpoint.isHealthy || (!isDown && endpoint.failuresInRow < failuresUntilUnhealthy)) return;
+      endpoint.isHealthy = false;
+      endpoint.retryAtMs = deps.now() + coolDownMs;
+      deps.log.warn({ endpoint: url, cause: message }, "model endpoint does not answer");
+    },
+    onRecovery(run) {
+      sleepers.add(run);
+      return () => sleepers.delete(run);
+    },
+    get hasHealthy() {
+      return endpoints.some((endpoint) => endpoint.isHealthy);
+    },
+    snapshot() {
+      return endpoints.map(({ url, isHealthy, inFlight, lastError }) => ({
+        url,
+        isHealthy,
+        inFlight,
+        ...(lastError === undefined ? {} : { lastError }),
+      }));
+    },
+  };
+}
