@@ -1,0 +1,136 @@
+/** One key's newest value. Shared with every reader: treat `value` as frozen. */
+export interface Entry<T = unknown> {
+  readonly key: string;
+  readonly value: T;
+  /** Stream sequence of the write. */
+  readonly revision: number;
+  /** The server's clock at the write. */
+  readonly timeMs: number;
+}
+
+/** One change of a key as the stream has it; `value` undefined is a deletion. */
+export interface Change {
+  readonly key: string;
+  readonly revision: number;
+  readonly value: unknown | undefined;
+  readonly timeMs: number;
+}
+
+/** A deleted key whose tombstone is still stored. */
+export interface Tombstone {
+  readonly key: string;
+  readonly revision: number;
+  readonly timeMs: number;
+}
+
+/** All keys in memory, grouped by their first two tokens so that one job's tasks are listed without looking at others. */
+export interface ResourceMirror {
+  get(key: string): Entry | undefined;
+  tombstone(key: string): Tombstone | undefined;
+  /** Entries whose key starts with `prefix`, sorted by key. */
+  list(prefix: string): readonly Entry[];
+  apply(change: Change): void;
+  /** Forgets a tombstone that is no longer stored. */
+  forget(key: string, revision: number): void;
+  tombstones(): Iterable<Tombstone>;
+  keys(): Iterable<string>;
+  readonly size: number;
+}
+
+interface Group {
+  readonly entries: Map<string, Entry>;
+  /** Dropped when a key comes or goes. */
+  sorted: readonly string[] | undefined;
+}
+
+/** An empty mirror. Pure memory: no clock, no I/O. */
+export function createMirror(): ResourceMirror {
+  const kinds = new Map<string, Map<string, Group>>();
+  const tombstones = new Map<string, Tombstone>();
+  let size = 0;
+
+  const groupOf = (key: string): Group | undefined => {
+    const [kind, second] = firstTokens(key);
+    return kinds.get(kind)?.get(second);
+  };
+  const set = (entry: Entry): void => {
+    const [kind, second] = firstTokens(entry.key);
+    let groups = kinds.get(kind);
+    if (groups === undefined) kinds.set(kind, (groups = new Map()));
+    let group = groups.get(second);
+    if (group === undefined) groups.set(second, (group = { entries: new Map(), sorted: undefined }));
+    if (!group.entries.has(entry.key)) {
+      group.sorted = undefined;
+      size += 1;
+    }
+    group.entries.set(entry.key, entry);
+  };
+  const remove = (key: string): void => {
+    const [kind, second] = firstTokens(key);
+    const groups = kinds.get(kind);
+    const group = groups?.get(second);
+    if (groups === undefined || group === undefined || !group.entries.delete(key)) return;
+    size -= 1;
+    group.sorted = undefined;
+    if (group.entries.size === 0) groups.delete(second);
+    if (groups.size === 0) kinds.delete(kind);
+  };
+
+  return {
+    get: (key) => groupOf(key)?.entries.get(key),
+    tombstone: (key) => tombstones.get(key),
+    list(prefix) {
+      const dots = prefix.split(".").length - 1;
+      if (dots >= 2) {
+        const group = groupOf(prefix);
+        return group === undefined ? [] : listGroup(group, prefix);
+      }
+      const found: Entry[] = [];
+      for (const [kind, groups] of kinds) {
+        if (!`${kind}.`.startsWith(prefix) && !prefix.startsWith(`${kind}.`) && !kind.startsWith(prefix)) continue;
+        for (const group of groups.values()) found.push(...listGroup(group, prefix));
+      }
+      return found.sort((a, b) => compareText(a.key, b.key));
+    },
+    apply(change) {
+      if (change.value === undefined) {
+        remove(change.key);
+        tombstones.set(change.key, { key: change.key, revision: change.revision, timeMs: change.timeMs });
+        return;
+      }
+      tombstones.delete(change.key);
+      set({ key: change.key, value: change.value, revision: change.revision, timeMs: change.timeMs });
+    },
+    forget(key, revision) {
+      if (tombstones.get(key)?.revision === revision) tombstones.delete(key);
+    },
+    tombstones: () => tombstones.values(),
+    *keys() {
+      for (const groups of kinds.values()) for (const group of groups.values()) yield* group.entries.keys();
+    },
+    get size() {
+      return size;
+    },
+  };
+}
+
+function listGroup(group: Group, prefix: string): Entry[] {
+  group.sorted ??= [...group.entries.keys()].sort(compareText);
+  const found: Entry[] = [];
+  for (const key of group.sorted) {
+    const entry = key.startsWith(prefix) ? group.entries.get(key) : undefined;
+    if (entry !== undefined) found.push(entry);
+  }
+  return found;
+}
+
+function firstTokens(key: string): readonly [string, string] {
+  const first = key.indexOf(".");
+  if (first === -1) return [key, ""];
+  const second = key.indexOf(".", first + 1);
+  return [key.slice(0, first), second === -1 ? key.slice(first + 1) : key.slice(first + 1, second)];
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

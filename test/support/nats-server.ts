@@ -1,0 +1,73 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { connectNats, type NatsLink } from "../../services/platform/nats/connect.ts";
+import { type Authority, createAuthority, workerInboxPrefix } from "../../services/platform/nats/credentials.ts";
+import { findNatsServer } from "../../services/platform/nats/find-nats-server.ts";
+import { type RunningServer, startNatsServer } from "../../services/platform/nats/server.ts";
+
+/** A throw-away nats-server with fresh identities in a throw-away directory. */
+export interface TestServer extends AsyncDisposable {
+  readonly url: string;
+  readonly authority: Authority;
+  readonly directory: string;
+  /** The process that runs now. */
+  readonly process: RunningServer;
+  connectCoordinator(name?: string): Promise<NatsLink>;
+  connectWorker(worker: string): Promise<NatsLink>;
+  connectSystem(): Promise<NatsLink>;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and data. */
+  restart(): Promise<void>;
+}
+
+const silent = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });
+
+/** Starts a server on a free port; closing it closes its links, stops it and removes its directory. */
+export async function startTestServer(options: { readonly isSyncAlways?: boolean } = {}): Promise<TestServer> {
+  const signal = AbortSignal.timeout(30_000);
+  const packageRoot = join(import.meta.dirname, "..", "..");
+  const search = await findNatsServer({ packageRoot, pathVariable: process.env["PATH"] ?? "" }, signal);
+  if (search.found === undefined) throw new Error(`no nats-server ≥ 2.12: ${JSON.stringify(search.skipped)}`);
+  const binary = search.found.path;
+  const directory = await mkdtemp(join(tmpdir(), "agentd-nats-"));
+  const authority = await createAuthority();
+  const start = (port: number): Promise<RunningServer> =>
+    startNatsServer({ binary, directory, port, authority, ...options }, AbortSignal.timeout(30_000));
+  let running = await start(0);
+  const { port, url } = running;
+  const links: NatsLink[] = [];
+  const connect = async (name: string, creds: string, inboxPrefix?: string): Promise<NatsLink> => {
+    const link = await connectNats(
+      { url, creds, name, log: silent, reconnectWaitMs: 25, ...(inboxPrefix === undefined ? {} : { inboxPrefix }) },
+      AbortSignal.timeout(10_000),
+    );
+    links.push(link);
+    return link;
+  };
+  return {
+    url,
+    authority,
+    directory,
+    get process() {
+      return running;
+    },
+    connectCoordinator: async (name = "coordinator") => connect(name, await authority.coordinatorCreds()),
+    connectWorker: async (worker) => connect(worker, await authority.workerCreds(worker), workerInboxPrefix(worker)),
+    connectSystem: async () => connect("system", await authority.systemCreds()),
+    async kill() {
+      process.kill(running.pid, "SIGKILL");
+      await running.exited;
+    },
+    async restart() {
+      running = await start(port);
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(links.map((link) => link.close()));
+      await running.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
