@@ -1,0 +1,295 @@
+import { isAgentdError } from "../core/errors.ts";
+import type { Notice } from "../core/task.ts";
+import type { ChatModel, ChatReply, ChatUsage } from "../model/chat.ts";
+import type { Logger } from "../platform/telemetry/log.ts";
+import { type Conversation, createConversation } from "./conversation.ts";
+import { createLoopDetector, type LoopDetector } from "./loop-detector.ts";
+import { openingMessages } from "./prompt.ts";
+import { type CallsResult, runCalls } from "./run-calls.ts";
+import type { FinishClaim } from "./tools/finish.ts";
+import type { ToolSet } from "./tools/tool-set.ts";
+import { boundTurnRecord, type CallRecord, plainText, type TurnRecord } from "./transcript.ts";
+import { type Clock, createWallBudget, type WallBudget } from "./wall-budget.ts";
+
+/** How an agent's run ended. What it says decides nothing: the gate does. */
+export type AgentOutcome =
+  | "Done"
+  | "Blocked"
+  | "MaxTurns"
+  | "BudgetExceeded"
+  | "DeadlineExceeded"
+  | "StuckLoop"
+  | "ProtocolViolation"
+  | "ModelError";
+
+/** The end of one run. */
+export interface AgentResult {
+  readonly outcome: AgentOutcome;
+  /** The model's own words from finish, without thoughts and control tokens; at most 4,000 characters, may be empty. */
+  readonly summary: string;
+  /** Model answers received. */
+  readonly turns: number;
+  readonly usage: ChatUsage;
+  /** For a person: why it ended so. At most 1,024 characters. */
+  readonly detail: string;
+}
+
+/** Bounds of one run. */
+export interface AgentLimits {
+  /** Model answers. */
+  readonly turnsMax: number;
+  /**
+   * Input plus output tokens as the server reported them, added up over all turns: each turn's whole prompt counts, cached or
+   * not. Looked at after each answer, so the last answer may go beyond it; a finish in that answer still counts.
+   */
+  readonly tokensMax: number;
+  /** Time for model answers and tools together; waiting for the engine does not count. */
+  readonly wallMs: number;
+}
+
+/** What the agent is to do. */
+export interface AgentTask {
+  readonly systemPrompt: string;
+  readonly jobText: string;
+  readonly taskText: string;
+  /** From earlier attempts, oldest first. */
+  readonly notices?: readonly Notice[];
+  readonly limits: AgentLimits;
+  readonly affinityKey: string;
+  readonly traceparent?: string;
+  /** Output cap of one answer, in tokens. */
+  readonly outputTokensMax: number;
+}
+
+export interface AgentDeps {
+  readonly model: ChatModel;
+  readonly tools: ToolSet;
+  readonly clock: Clock;
+  /** Stores a turn before the next one starts; what it throws ends the run. Bounded as `transcript.ts` says. */
+  onTurn(turn: TurnRecord): Promise<void>;
+  readonly log: Logger;
+}
+
+/** Answers without a call that get a nudge; the next one gets a turn in which a call is required, then the run ends. */
+const nudgesMax = 2;
+/** Consecutive answers without one valid call among their calls (mini-swe-agent: RepeatedFormatError after 3). */
+const invalidTurnsMax = 3;
+/** Share of the turns or tokens at which the model is told once that they run out. */
+const warnAt = 0.8;
+
+/**
+ * Lets the model work with the tools until it calls finish or a limit ends it. Each call of `deps.onTurn` is one turn, in order.
+ *
+ * @throws the signal's reason when aborted from outside; whatever `onTurn` throws; errors of the machine that the tools throw.
+ */
+export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSignal): Promise<AgentResult> {
+  signal.throwIfAborted();
+  const wall = createWallBudget(deps.clock, task.limits.wallMs);
+  const run: Run = {
+    deps,
+    task,
+    wall,
+    conversation: createConversation(openingMessages(task.systemPrompt, task), deps.tools.schemas),
+    loops: createLoopDetector(),
+    signal: AbortSignal.any([signal, wall.signal]),
+    turns: 0,
+    usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
+    textTurns: 0,
+    invalidTurns: 0,
+    hasWarned: false,
+  };
+  try {
+    for (;;) {
+      const ending = limitReached(run) ?? (await takeTurn(run));
+      if (ending !== undefined) return finishRun(run, ending);
+    }
+  } catch (error) {
+    // The order matters: who gave up the attempt wants no result, even if its time ran out as well.
+    if (signal.aborted) throw signal.reason;
+    if (wall.signal.aborted) return finishRun(run, deadline(run));
+    if (isAgentdError(error, "MODEL_REFUSED")) return finishRun(run, { outcome: "ModelError", detail: error.message });
+    throw error;
+  } finally {
+    wall.close();
+  }
+}
+
+interface Run {
+  readonly deps: AgentDeps;
+  readonly task: AgentTask;
+  readonly wall: WallBudget;
+  readonly conversation: Conversation;
+  readonly loops: LoopDetector;
+  readonly signal: AbortSignal;
+  turns: number;
+  usage: ChatUsage;
+  /** Answers without a call since the last valid call. */
+  textTurns: number;
+  invalidTurns: number;
+  hasWarned: boolean;
+}
+
+interface Ending {
+  readonly outcome: AgentOutcome;
+  readonly detail: string;
+  readonly summary?: string;
+}
+
+function limitReached(run: Run): Ending | undefined {
+  const { limits } = run.task;
+  if (run.wall.signal.aborted || run.wall.usedMs() >= limits.wallMs) return deadline(run);
+  const used = usedTokens(run);
+  if (used >= limits.tokensMax) {
+    return { outcome: "BudgetExceeded", detail: `used ${used} tokens; the limit is ${limits.tokensMax}` };
+  }
+  if (run.turns >= limits.turnsMax) {
+    return { outcome: "MaxTurns", detail: `did not finish within ${limits.turnsMax} turns` };
+  }
+  return undefined;
+}
+
+async function takeTurn(run: Run): Promise<Ending | undefined> {
+  const toolChoice: TurnRecord["toolChoice"] = run.textTurns > nudgesMax ? "required" : "auto";
+  const requestDigest = run.conversation.digest();
+  const reply = await askModel(run, toolChoice);
+  const atMs = run.deps.clock.now();
+  run.turns += 1;
+  run.usage = addUsage(run.usage, reply.usage);
+  const calls: CallRecord[] = [];
+  const store = () => {
+    const { content, reasoning, isTruncated, usage, endpoint } = reply;
+    const record = {
+      turn: run.turns,
+      atMs,
+      requestDigest,
+      toolChoice,
+      content,
+      reasoning,
+      isTruncated,
+      usage,
+      endpoint,
+    };
+    const callsOmitted = reply.toolCalls.length - calls.length;
+    return run.deps.onTurn(boundTurnRecord({ ...record, calls, callsOmitted }));
+  };
+  let ending: Ending | undefined;
+  try {
+    ending = await useReply(run, reply, calls);
+  } catch (error) {
+    // The time ran out in a tool: what was done up to here is still worth reading.
+    if (run.wall.signal.aborted) await store();
+    throw error;
+  }
+  await store();
+  return ending;
+}
+
+async function askModel(run: Run, toolChoice: "auto" | "required"): Promise<ChatReply> {
+  const { task, deps, wall } = run;
+  try {
+    return await deps.model.chat(
+      {
+        messages: [...run.conversation.messages],
+        tools: deps.tools.schemas,
+        toolChoice,
+        outputTokensMax: task.outputTokensMax,
+        affinityKey: task.affinityKey,
+        onWaiting: (isWaiting) => wall.setWaiting(isWaiting),
+        ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
+      },
+      run.signal,
+    );
+  } finally {
+    wall.setWaiting(false);
+  }
+}
+
+async function useReply(run: Run, reply: ChatReply, records: CallRecord[]): Promise<Ending | undefined> {
+  const calls = run.conversation.addReply(reply, run.turns);
+  if (calls.length === 0) return withoutCalls(run, reply);
+  const result = await runCalls(
+    { tools: run.deps.tools, clock: run.deps.clock, conversation: run.conversation, loops: run.loops },
+    { turn: run.turns, calls, isTruncated: reply.isTruncated, records, lastNotes: () => budgetWarning(run) },
+    run.signal,
+  );
+  return afterCalls(run, result);
+}
+
+function afterCalls(run: Run, result: CallsResult): Ending | undefined {
+  if (result.finish !== undefined) return finished(result.finish);
+  if (result.stuck !== undefined) return { outcome: "StuckLoop", detail: result.stuck };
+  if (result.validCount > 0) {
+    run.textTurns = 0;
+    run.invalidTurns = 0;
+    return undefined;
+  }
+  run.invalidTurns += 1;
+  if (run.invalidTurns < invalidTurnsMax) return undefined;
+  const detail = `${invalidTurnsMax} answers in a row without a valid tool call; the last problem: ${result.problem ?? ""}`;
+  return { outcome: "ProtocolViolation", detail };
+}
+
+function withoutCalls(run: Run, reply: ChatReply): Ending | undefined {
+  run.textTurns += 1;
+  if (run.textTurns > nudgesMax + 1) {
+    return {
+      outcome: "ProtocolViolation",
+      detail: `${run.textTurns} answers without a tool call, although one was required; finish was never called`,
+    };
+  }
+  run.conversation.addUser(nudge(run, reply));
+  return undefined;
+}
+
+function nudge(run: Run, reply: ChatReply): string {
+  if (reply.isTruncated) {
+    return (
+      `Your answer was cut off at the output limit of ${run.task.outputTokensMax} tokens before a tool call was complete, ` +
+      "so nothing was done. Answer with one short tool call; write long files in parts."
+    );
+  }
+  if (run.textTurns > nudgesMax) {
+    return 'This is your last chance: the attempt fails unless your next answer calls a tool. Call finish with status "done" or "blocked" if there is nothing left to do.';
+  }
+  return 'Your answer contained no tool call, so nothing was done. Go on with a tool call. When the task is complete, call finish with status "done"; when it cannot be done, with status "blocked".';
+}
+
+function finished(claim: FinishClaim): Ending {
+  const summary = plainText(claim.summary, 4_000);
+  const note = summary === "" ? ", with an empty summary" : "";
+  return claim.status === "done"
+    ? { outcome: "Done", summary, detail: `the model said done${note}` }
+    : { outcome: "Blocked", summary, detail: `the model said blocked${note}${summary === "" ? "" : `: ${summary}`}` };
+}
+
+function budgetWarning(run: Run): readonly string[] {
+  const { turnsMax, tokensMax } = run.task.limits;
+  if (run.hasWarned || (run.turns < turnsMax * warnAt && usedTokens(run) < tokensMax * warnAt)) return [];
+  run.hasWarned = true;
+  return ["Your turns or tokens are nearly used up. Complete the change now and call finish."];
+}
+
+function finishRun(run: Run, ending: Ending): AgentResult {
+  const detail = plainText(ending.detail, 1_000);
+  run.deps.log.debug({ outcome: ending.outcome, turns: run.turns, usage: run.usage }, "agent ended");
+  return { outcome: ending.outcome, summary: ending.summary ?? "", turns: run.turns, usage: run.usage, detail };
+}
+
+function deadline(run: Run): Ending {
+  return {
+    outcome: "DeadlineExceeded",
+    detail: `used its wall time of ${run.task.limits.wallMs} ms (waiting for the engine not counted)`,
+  };
+}
+
+function usedTokens(run: Run): number {
+  return run.usage.inputTokens + run.usage.outputTokens;
+}
+
+function addUsage(a: ChatUsage, b: ChatUsage): ChatUsage {
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+  };
+}

@@ -1,0 +1,36 @@
+import { createHash } from "node:crypto";
+
+/** Whether the model knows the bytes that are in a file now. */
+export type Acquaintance = "unread" | "changed" | "current";
+
+/** Remembers which bytes of which file the model has seen: edit and write refuse to overwrite anything else. */
+export interface ReadLedger {
+  /** The model has seen, or has itself written, these bytes. */
+  note(path: string, bytes: Uint8Array): void;
+  compare(path: string, bytes: Uint8Array): Acquaintance;
+}
+
+/** Files remembered; the oldest is forgotten, and must then be read again. */
+const filesMax = 10_000;
+
+/** A ledger for one attempt; `path` is the file's real path relative to the worktree. */
+export function createReadLedger(): ReadLedger {
+  const digests = new Map<string, string>();
+  return {
+    note(path, bytes) {
+      digests.delete(path);
+      digests.set(path, digest(bytes));
+      const oldest = digests.keys().next();
+      if (digests.size > filesMax && !oldest.done) digests.delete(oldest.value);
+    },
+    compare(path, bytes) {
+      const known = digests.get(path);
+      if (known === undefined) return "unread";
+      return known === digest(bytes) ? "current" : "changed";
+    },
+  };
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

@@ -1,0 +1,140 @@
+import { distance } from "fastest-levenshtein";
+import type { ToolCall, ToolSchema } from "../../model/chat.ts";
+import { clipEnd } from "../clip.ts";
+import { ToolError } from "../tool-error.ts";
+import { bashTool } from "./bash.ts";
+import { editTool } from "./edit.ts";
+import type { FinishClaim } from "./finish.ts";
+import { finishTool, finishToolName } from "./finish.ts";
+import { globTool } from "./glob.ts";
+import { grepTool } from "./grep.ts";
+import { readTool } from "./read.ts";
+import type { Tool, ToolContext } from "./tool.ts";
+import { writeTool } from "./write.ts";
+
+/** A call that may run, with its arguments checked. */
+export interface CheckedCall {
+  readonly name: string;
+  readonly args: unknown;
+  /** Set when the call ends the attempt. */
+  readonly finish?: FinishClaim;
+}
+
+/** What the model is told about a call. */
+export interface ToolResult {
+  readonly content: string;
+  readonly isError: boolean;
+}
+
+/** The tools of one attempt. */
+export interface ToolSet {
+  /** Byte-stable: the same tools give the same schemas in the same order, for all agents. */
+  readonly schemas: readonly ToolSchema[];
+  /** Parses and checks a call; on failure `problem` tells the model exactly what to send instead. */
+  check(call: ToolCall): { readonly valid: CheckedCall } | { readonly problem: string };
+  /**
+   * Runs a checked call. Failures that the model can act on are results; a full disk and the like are thrown.
+   * @throws the signal's reason when aborted.
+   */
+  run(call: CheckedCall, signal: AbortSignal): Promise<ToolResult>;
+}
+
+/** All tools, in the order in which the model is offered them. */
+const allTools: readonly Tool[] = [readTool, writeTool, editTool, bashTool, globTool, grepTool, finishTool];
+
+/** Names that a job may list in its template. */
+export const toolNames: readonly string[] = allTools.map((tool) => tool.schema.name);
+
+/** Errors of the machine, not of the call: the attempt ends as Infra, and another worker tries. */
+const machineErrors = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EROFS", "ENOMEM"]);
+
+/**
+ * The tools named in `only` (all when absent; finish is always there), bound to one attempt's context.
+ * @throws RangeError on a name that is no tool.
+ */
+export function createToolSet(context: ToolContext, only?: readonly string[]): ToolSet {
+  for (const name of only ?? []) {
+    if (!toolNames.includes(name)) throw new RangeError(`no tool is called ${JSON.stringify(name)}`);
+  }
+  const tools = allTools.filter(
+    ({ schema }) => only === undefined || only.includes(schema.name) || schema.name === finishToolName,
+  );
+  const byName = new Map(tools.map((tool) => [tool.schema.name, tool]));
+  return {
+    schemas: tools.map((tool) => tool.schema),
+    check: (call) => checkCall(byName, call),
+    async run(call, signal) {
+      const tool = byName.get(call.name);
+      if (tool === undefined) throw new RangeError(`no tool is called ${call.name}`);
+      signal.throwIfAborted();
+      try {
+        return { content: await tool.run(call.args, context, signal), isError: false };
+      } catch (error) {
+        if (error instanceof ToolError) return { content: error.message, isError: true };
+        if (signal.aborted || !isErrnoOfCall(error)) throw error;
+        return { content: `${call.name} failed: ${error.code}.`, isError: true };
+      }
+    },
+  };
+}
+
+/** The object in a call's arguments; also when it was encoded twice, as some servers' parsers do (vllm#32436 and others). */
+export function parseArguments(text: string): Record<string, unknown> | undefined {
+  if (text.trim() === "") return {};
+  let value = parseJson(text);
+  if (typeof value === "string") value = parseJson(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+function checkCall(
+  tools: ReadonlyMap<string, Tool>,
+  call: ToolCall,
+): { readonly valid: CheckedCall } | { readonly problem: string } {
+  const tool = tools.get(call.name);
+  if (tool === undefined) return { problem: unknownTool(call.name, [...tools.keys()]) };
+  const value = parseArguments(call.arguments);
+  if (value === undefined) {
+    return { problem: `The arguments of ${call.name} are not a JSON object. ${expected(tool)}` };
+  }
+  const parsed = tool.parse(value);
+  if ("problems" in parsed) {
+    return {
+      problem: `Wrong arguments for ${call.name}: ${parsed.problems.slice(0, 10).join("; ")}. ${expected(tool)}`,
+    };
+  }
+  const valid: CheckedCall = { name: call.name, args: parsed.args };
+  return { valid: call.name === finishToolName ? { ...valid, finish: parsed.args as FinishClaim } : valid };
+}
+
+function unknownTool(name: string, names: readonly string[]): string {
+  const near = names.find((candidate) => distance(candidate, name.toLowerCase().slice(0, 64)) <= 2);
+  const hint = near === undefined ? "" : ` Did you mean ${near}?`;
+  return `There is no tool ${JSON.stringify(clipEnd(name, 64))}.${hint} The tools are: ${names.join(", ")}.`;
+}
+
+/** "Send exactly {…}" from the tool's own schema, which is always a flat object. */
+function expected(tool: Tool): string {
+  const properties = (tool.schema.parameters["properties"] ?? {}) as Record<string, Record<string, unknown>>;
+  const fields = Object.entries(properties).map(([name, schema]) => `"${name}": ${describeType(schema)}`);
+  return `Nothing was done. Send exactly: {${fields.join(", ")}}`;
+}
+
+function describeType(schema: Record<string, unknown>): string {
+  if (Array.isArray(schema["anyOf"])) return schema["anyOf"].map(describeType).join(" or ");
+  if (Array.isArray(schema["enum"])) return schema["enum"].map((value) => JSON.stringify(value)).join(" or ");
+  return schema["type"] === "null" ? "null" : `<${String(schema["type"])}>`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isErrnoOfCall(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && !machineErrors.has(error.code);
+}

@@ -1,0 +1,56 @@
+/** The current time; production gives `Date`, tests a hand-driven one. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/** The wall time of one attempt, which stands still while the attempt waits for the engine. */
+export interface WallBudget {
+  /** Aborted once the time is used up. */
+  readonly signal: AbortSignal;
+  /** Milliseconds used up to now, without the waiting. */
+  usedMs(): number;
+  /** Stops (true) or goes on (false). Repeats have no effect. */
+  setWaiting(isWaiting: boolean): void;
+  /** Releases the timer. Idempotent. */
+  close(): void;
+}
+
+/** Longest delay of a Node timer. */
+const timerMsMax = 2 ** 31 - 1;
+
+/** Starts to count at once. */
+export function createWallBudget(clock: Clock, wallMs: number): WallBudget {
+  const controller = new AbortController();
+  let usedBeforeMs = 0;
+  let runningSinceMs: number | undefined = clock.now();
+  let timer: NodeJS.Timeout | undefined;
+  const usedMs = () => usedBeforeMs + (runningSinceMs === undefined ? 0 : clock.now() - runningSinceMs);
+  const arm = () => {
+    clearTimeout(timer);
+    if (runningSinceMs === undefined || controller.signal.aborted) return;
+    const leftMs = wallMs - usedMs();
+    if (leftMs <= 0) {
+      controller.abort(new Error(`the wall time of ${wallMs} ms is used up`));
+      return;
+    }
+    // The clock decides, the timer only wakes: it may be early, or the clock not the system's.
+    timer = setTimeout(arm, Math.min(Math.max(leftMs, 1), timerMsMax));
+  };
+  arm();
+  return {
+    signal: controller.signal,
+    usedMs,
+    setWaiting(isWaiting) {
+      if (isWaiting === (runningSinceMs === undefined)) return;
+      usedBeforeMs = usedMs();
+      runningSinceMs = isWaiting ? undefined : clock.now();
+      arm();
+    },
+    close: () => {
+      usedBeforeMs = usedMs();
+      runningSinceMs = undefined;
+      clearTimeout(timer);
+    },
+  };
+}
