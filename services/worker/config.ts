@@ -25,6 +25,8 @@ const schema = z.strictObject({
   /** Model requests in flight, over all attempts of this process. */
   requestsMax: count(4_096),
   sandbox: z.enum(["auto", "none"]),
+  /** Who may reach the network where there is a sandbox: `workspace.setup` alone, or also tools and checks. */
+  network: z.enum(["setup", "all"]),
   heartbeatIntervalMs: count(60_000),
   /** Bytes of repository and setup caches that are kept when nothing uses them. */
   cacheBytesMax: z.coerce.number().int().min(0),
@@ -61,6 +63,7 @@ export function loadConfig(argv: readonly string[], env: Readonly<Record<string,
     model: options["model"],
     requestsMax: options["requestsMax"],
     sandbox: options["sandbox"],
+    network: options["network"],
     heartbeatIntervalMs: options["heartbeatMs"],
     cacheBytesMax: options["cacheBytesMax"],
     checkSlots: options["checkSlots"],
@@ -88,6 +91,11 @@ function createCommand(): Command {
     .option("--requests-max <n>", "model requests in flight", "256")
     .addOption(
       new Option("--sandbox <mode>", "auto: bubblewrap where it works").choices(["auto", "none"]).default("auto"),
+    )
+    .addOption(
+      new Option("--network <who>", "who may use the network in the sandbox")
+        .choices(["setup", "all"])
+        .default("setup"),
     )
     .option("--heartbeat-ms <n>", "interval of heartbeats", "5000")
     .option("--cache-bytes-max <n>", "size cap of unused caches", String(10 * 1024 ** 3))

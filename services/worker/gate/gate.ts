@@ -14,6 +14,8 @@ export interface GateDeps {
   readonly shell: Shell;
   /** Commands at once in this process: checks are heavier than agents. */
   readonly slots: Slots;
+  /** Whether checks may reach the network, where the sandbox can tell. */
+  readonly network: boolean;
 }
 
 /** The evidence, and what to tell the next attempt when it is red. */
@@ -72,7 +74,10 @@ export async function runCheck(
 ): Promise<ShellResult> {
   const release = await deps.slots.acquire(signal);
   try {
-    return await deps.shell.run({ command: check.run, place, timeoutMs: check.timeoutMs }, signal);
+    return await deps.shell.run(
+      { command: check.run, place, timeoutMs: check.timeoutMs, network: deps.network },
+      signal,
+    );
   } finally {
     release();
   }

@@ -6,6 +6,8 @@ export interface CommandPlace {
   readonly home: string;
   /** Private TMPDIR. */
   readonly tmp: string;
+  /** Read-only for the commands, although hidden otherwise: the repository behind the worktree. */
+  readonly readable: readonly string[];
   /** Value of AGENTD_ATTEMPT in every process below: the reaper finds them by it. */
   readonly marker: string;
 }
@@ -15,7 +17,9 @@ export interface ShellCommand {
   readonly command: string;
   readonly place: CommandPlace;
   readonly timeoutMs: number;
-  /** Keeps the first bytes of standard output, at most this many. Default 0. */
+  /** Let it reach the network, where the sandbox can tell. */
+  readonly network: boolean;
+  /** Keeps standard output apart, at most so many bytes. Default: not kept. */
   readonly stdoutBytesMax?: number;
 }
 
@@ -25,12 +29,13 @@ export interface ShellResult {
   readonly exitCode?: number;
   readonly isTimedOut: boolean;
   readonly durationMs: number;
-  /** sha256 of the whole output, hex; standard output and error in the order they came. */
+  /** sha256 of the whole output, hex; of standard output alone where that is kept. */
   readonly outputDigest: string;
-  /** Last 4,096 characters of the output. */
+  /** Last 4,096 characters of standard output and error, in the order they came. */
   readonly outputTail: string;
-  readonly stdout: Buffer;
-  /** More came than `stdoutBytesMax`. */
+  /** Empty unless it was asked for. */
+  readonly stdout: string;
+  /** More came than `stdoutBytesMax`: `stdout` has a hole. */
   readonly isStdoutCut: boolean;
 }
 
