@@ -1,0 +1,65 @@
+import type { Event } from "../../gen/agentd/v1/event_pb.ts";
+import type { Job } from "../../gen/agentd/v1/job_pb.ts";
+import { conditionBlock, eventBlock } from "./conditions.ts";
+import { jobStatusText, trueCondition } from "./job-table.ts";
+import { ageOf, formatCount, shortCommit } from "./quantity.ts";
+import { formatFields } from "./table.ts";
+import { visibleLine } from "./visible.ts";
+
+/** How the plan makes its items, in the user's words: `src/**\/*.ts`, `3 lines`, `tasks`. */
+export function planSource(job: Job): string {
+  const plan = job.spec?.plan;
+  const each = plan?.forEach;
+  if (each === undefined) return "tasks";
+  if (each.glob !== "") return each.glob;
+  if (each.command !== "") return `the output of \`${each.command}\``;
+  return each.matrix.length > 0 ? `matrix ${each.matrix.map((axis) => axis.key).join(" × ")}` : "lines";
+}
+
+function countsText(job: Job): string {
+  const counts = job.status?.counts;
+  if (counts === undefined) return "not planned yet";
+  const { succeeded, running, merging, pending, failed, cancelled } = counts;
+  return `${succeeded} succeeded, ${running} running, ${merging} merging, ${pending} pending, ${failed} failed, ${cancelled} cancelled of ${job.status?.total ?? 0}`;
+}
+
+function usageText(job: Job): string {
+  const usage = job.status?.usage;
+  const input = usage?.inputTokens ?? 0n;
+  const cached = input === 0n ? 0 : Math.round((Number(usage?.cachedTokens ?? 0n) / Number(input)) * 100);
+  return `${formatCount(input)} tokens in (${cached} % cached), ${formatCount(usage?.outputTokens ?? 0n)} out, ${usage?.turns ?? 0n} turns`;
+}
+
+function nextCommands(job: Job): string {
+  const name = job.metadata?.name ?? "";
+  const commands = [`agentctl get tasks -l job=${name}`];
+  if (trueCondition(job, "Complete") !== undefined || trueCondition(job, "Failed") !== undefined) {
+    commands.push(`agentctl fetch job/${name}`, `git log --first-parent ${job.spec?.target?.branch ?? ""}`);
+  } else commands.push(`agentctl wait job/${name} --for=condition=Complete`);
+  return commands.join("  ·  ");
+}
+
+/** One job as `agentctl describe job` shows it. */
+export function describeJob(job: Job, events: readonly Event[], nowMs: number): string {
+  const status = job.status;
+  const fields = formatFields([
+    ["Name", job.metadata?.name ?? ""],
+    ["Namespace", job.metadata?.namespace ?? ""],
+    ["Status", jobStatusText(job)],
+    ["Repository", visibleLine(job.spec?.repository?.url || job.spec?.repository?.upload || "")],
+    ["Base", `${shortCommit(status?.baseCommit ?? "")} ${visibleLine(status?.baseRef ?? "")}`],
+    ["Branch", `${job.spec?.target?.branch ?? ""} at ${shortCommit(status?.headCommit ?? "")}`],
+    ["Plan", `${status?.total ?? 0} tasks from ${visibleLine(planSource(job))}`],
+    ["Tasks", countsText(job)],
+    ["Re-opened", `${status?.reopened ?? 0}`],
+    ["Usage", usageText(job)],
+    ["Age", ageOf(job.metadata?.createTime, nowMs)],
+    ["Trace", status?.traceId || undefined],
+  ]);
+  return [
+    fields,
+    conditionBlock(status?.conditions ?? [], nowMs),
+    eventBlock(events, nowMs),
+    formatFields([["Next", nextCommands(job)]]),
+  ].join("\n");
+}

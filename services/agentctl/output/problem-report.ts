@@ -1,0 +1,22 @@
+import { visibleLine } from "./visible.ts";
+
+/** One thing wrong with a file, where a person can find it. */
+export interface LineProblem {
+  readonly line: number;
+  /** Field path; empty for a mistake of syntax. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Every problem of a file at once, in the order of its lines. */
+export function problemReport(fileName: string, problems: readonly LineProblem[]): string {
+  const sorted = problems.toSorted((a, b) => a.line - b.line);
+  const lineWidth = Math.max(...sorted.map((problem) => `${problem.line}`.length));
+  const fieldWidth = Math.max(...sorted.map((problem) => problem.field.length));
+  const rows = sorted.map(({ line, field, message }) => {
+    const place = `line ${`${line}`.padEnd(lineWidth)}`;
+    return `  ${place}  ${field.padEnd(fieldWidth)}   ${visibleLine(message)}`.trimEnd();
+  });
+  const count = sorted.length === 1 ? "1 problem" : `${sorted.length} problems`;
+  return `error: ${fileName} has ${count}, nothing was created\n${rows.join("\n")}\n`;
+}

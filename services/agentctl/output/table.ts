@@ -1,0 +1,29 @@
+import { visibleLine } from "./visible.ts";
+
+const columnGap = "   ";
+
+/**
+ * Rows under a header in stable, left-aligned columns, as kubectl prints them. Cells are made visible;
+ * the last column is not padded. No rows gives the header alone.
+ */
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [header, ...rows.map((row) => row.map((cell) => (cell === "" ? "-" : visibleLine(cell))))];
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
+  return cells
+    .map((row) =>
+      row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+        .join(columnGap)
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** `Key:  value` lines with aligned values; pairs without a value are left out. */
+export function formatFields(fields: readonly (readonly [string, string | undefined])[]): string {
+  const present = fields.filter((field): field is readonly [string, string] => field[1] !== undefined);
+  const width = Math.max(0, ...present.map(([key]) => key.length)) + 1;
+  return present
+    .map(([key, value]) => `${`${key}:`.padEnd(width)}  ${value.replaceAll("\n", `\n${" ".repeat(width + 2)}`)}`)
+    .join("\n");
+}

@@ -1,0 +1,37 @@
+import type { Task } from "../../gen/agentd/v1/task_pb.ts";
+import { ageOf, formatCount } from "./quantity.ts";
+import { formatTable } from "./table.ts";
+
+/** The status column: the state, with the outcome where it says more. */
+export function taskStatusText(task: Task): string {
+  const state = task.status?.state ?? "Pending";
+  const outcome = task.status?.outcome ?? "";
+  return state === "Failed" && outcome !== "" ? `${state}(${outcome})` : state;
+}
+
+const header = ["NAME", "STATUS", "ATTEMPT", "WORKER", "TURNS", "TOKENS", "AGE"];
+const wideHeader = [...header.slice(0, -1), "AGE", "ITEM", "COMMIT", "MESSAGE"];
+
+function workerOf(task: Task): string {
+  return task.status?.worker || task.status?.attempts.at(-1)?.worker || "-";
+}
+
+/** Tasks as `agentctl get tasks` shows them. */
+export function taskTable(tasks: readonly Task[], nowMs: number, isWide: boolean): string {
+  const rows = tasks.map((task) => {
+    const usage = task.status?.usage;
+    const hasRun = (task.status?.attempt ?? 0) > 0;
+    const row = [
+      task.metadata?.name ?? "",
+      taskStatusText(task),
+      hasRun ? `${task.status?.attempt}` : "-",
+      workerOf(task),
+      hasRun ? `${usage?.turns ?? 0n}` : "-",
+      hasRun ? formatCount((usage?.inputTokens ?? 0n) + (usage?.outputTokens ?? 0n)) : "-",
+      ageOf(task.metadata?.createTime, nowMs),
+    ];
+    if (!isWide) return row;
+    return [...row, task.spec?.item ?? "", task.status?.landedCommit.slice(0, 7) ?? "", task.status?.message ?? ""];
+  });
+  return formatTable(isWide ? wideHeader : header, rows);
+}

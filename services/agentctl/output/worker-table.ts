@@ -1,0 +1,34 @@
+import type { Worker } from "../../gen/agentd/v1/worker_pb.ts";
+import { ageOf } from "./quantity.ts";
+import { formatFields, formatTable } from "./table.ts";
+import { visibleLine } from "./visible.ts";
+
+/** Workers as `agentctl get workers` shows them. */
+export function workerTable(workers: readonly Worker[], nowMs: number): string {
+  const header = ["NAME", "STATUS", "BUSY", "SANDBOX", "HOST", "VERSION", "AGE"];
+  const rows = workers.map((worker) => [
+    worker.metadata?.name ?? "",
+    worker.status?.state ?? "",
+    `${worker.status?.busy ?? 0}/${worker.spec?.slots ?? 0}`,
+    worker.status?.sandbox ?? "",
+    worker.status?.hostname ?? "",
+    worker.status?.version ?? "",
+    ageOf(worker.status?.startTime, nowMs),
+  ]);
+  return formatTable(header, rows);
+}
+
+/** One worker as `agentctl describe worker` shows it. */
+export function describeWorker(worker: Worker, nowMs: number): string {
+  const sandbox = worker.status?.sandbox ?? "";
+  return formatFields([
+    ["Name", worker.metadata?.name ?? ""],
+    ["Status", worker.status?.state],
+    ["Slots", `${worker.status?.busy ?? 0} of ${worker.spec?.slots ?? 0} in use`],
+    ["Sandbox", sandbox === "none" ? "sandbox: none (commands run as the worker's user, without isolation)" : sandbox],
+    ["Host", visibleLine(`${worker.status?.hostname ?? ""}, process ${worker.status?.pid ?? 0}`)],
+    ["Version", worker.status?.version],
+    ["Started", `${ageOf(worker.status?.startTime, nowMs)} ago`],
+    ["Heard", `${ageOf(worker.status?.heartbeatTime, nowMs)} ago`],
+  ]);
+}
