@@ -1,0 +1,179 @@
+import type { Job, JobHead, JobStatus, TaskCounts } from "./job.ts";
+import { isBaseVerify } from "./merge-plan.ts";
+import { isEnded } from "./outcomes.ts";
+import type { Condition, ConditionStatus, Usage } from "./resource.ts";
+import { addUsage, findCondition, noUsage, setCondition } from "./resource.ts";
+import type { Task } from "./task.ts";
+
+/** A job and all that its status is computed from. */
+export interface JobView {
+  readonly job: Job;
+  readonly head: JobHead;
+  /** Every task of the job, hidden ones too. */
+  readonly tasks: readonly Task[];
+  readonly nowMs: number;
+}
+
+/** No task in any state. */
+export const noCounts: TaskCounts = { pending: 0, running: 0, merging: 0, succeeded: 0, failed: 0, cancelled: 0 };
+
+/**
+ * The job's status as its tasks and its head say; condition Published and everything else that others write is kept.
+ *
+ * - Planned: True once all `total` tasks exist.
+ * - Complete: all tasks Succeeded. Failed: BaseRed or PlanFailed at once, else all tasks ended and one not Succeeded
+ *   (TasksFailed, or DeadlineExceeded when the job's deadline ended one). Cancelled: the head was closed before the job
+ *   was complete or failed.
+ * - `finishedAtMs`: set when one of the three is True and no task is open any more; removed by a retry.
+ */
+export function jobProgress(view: JobView): JobStatus {
+  const { job, tasks, nowMs } = view;
+  const visible = tasks.filter((task) => task.spec.kind === "Agent");
+  const counts = countTasks(visible);
+  const verdict = judge(view, visible, counts);
+  const rows: readonly Row[] = [
+    plannedRow(job, visible.length),
+    suspendedRow(job),
+    terminalRow(job, "Complete", verdict),
+    terminalRow(job, "Failed", verdict),
+    terminalRow(job, "Cancelled", verdict),
+  ];
+  const isOpen = tasks.some((task) => !isEnded(task.status.state));
+  const isFinished = verdict !== undefined && !isOpen;
+  const { finishedAtMs: finishedBefore, startedAtMs: startedBefore, ...rest } = job.status;
+  const startedAtMs = startedBefore ?? earliestStart(tasks);
+  return {
+    ...rest,
+    observedGeneration: job.metadata.generation,
+    conditions: rows.reduce(
+      (conditions, row) => applyRow(conditions, row, job.metadata.generation, nowMs),
+      rest.conditions,
+    ),
+    counts,
+    usage: tasks.reduce<Usage>((usage, task) => addUsage(usage, task.status.usage), noUsage),
+    // A retry resets a task's counter; what was once re-opened stays counted.
+    reopened: Math.max(job.status.reopened, sum(visible.map((task) => task.status.reopens))),
+    ...(startedAtMs === undefined ? {} : { startedAtMs }),
+    ...(isFinished ? { finishedAtMs: finishedBefore ?? nowMs } : {}),
+  };
+}
+
+/** Whether the job has come to its end: Complete, Failed or Cancelled, and nothing runs any more. */
+export function isJobFinished(job: Job): boolean {
+  return job.status.finishedAtMs !== undefined;
+}
+
+/** Tasks by state. */
+export function countTasks(tasks: readonly Task[]): TaskCounts {
+  const counts = { ...noCounts };
+  for (const task of tasks) counts[countOfState[task.status.state]] += 1;
+  return counts;
+}
+
+const countOfState = {
+  Pending: "pending",
+  Running: "running",
+  Merging: "merging",
+  Succeeded: "succeeded",
+  Failed: "failed",
+  Cancelled: "cancelled",
+} as const;
+
+interface Verdict {
+  readonly type: "Complete" | "Failed" | "Cancelled";
+  readonly reason: string;
+  readonly message: string;
+}
+
+function judge(view: JobView, visible: readonly Task[], counts: TaskCounts): Verdict | undefined {
+  const { job, head, tasks } = view;
+  const total = job.status.total;
+  const isAllEnded =
+    total !== undefined && visible.length >= total && visible.every((task) => isEnded(task.status.state));
+  if (isAllEnded && counts.succeeded === visible.length) {
+    return { type: "Complete", reason: "AllSucceeded", message: `${counts.succeeded} tasks succeeded` };
+  }
+  const early = earlyFailure(tasks) ?? keptFailure(job);
+  if (early !== undefined) return early;
+  if (head.closed) return { type: "Cancelled", reason: "CancelRequested", message: "nothing merges any more" };
+  if (!isAllEnded) return undefined;
+  const byDeadline = deadlineEnded(visible);
+  return {
+    type: "Failed",
+    reason: byDeadline ? "DeadlineExceeded" : "TasksFailed",
+    message: `${counts.failed} tasks failed, ${counts.cancelled} were cancelled, ${counts.succeeded} succeeded`,
+  };
+}
+
+function earlyFailure(tasks: readonly Task[]): Verdict | undefined {
+  for (const task of tasks) {
+    if (task.status.state !== "Failed") continue;
+    if (task.spec.kind === "Plan") {
+      return {
+        type: "Failed",
+        reason: "PlanFailed",
+        message: `the plan's command failed: ${task.status.message ?? ""}`,
+      };
+    }
+    if (task.spec.verify !== undefined && isBaseVerify(task.spec.verify)) {
+      const why = task.status.message ?? "merge.verify failed";
+      return { type: "Failed", reason: "BaseRed", message: `merge.verify is red on the base commit: ${why}` };
+    }
+  }
+  return undefined;
+}
+
+/** A failure that others wrote, such as a plan that cannot be used, stays unless it was a sum over the tasks. */
+function keptFailure(job: Job): Verdict | undefined {
+  const failed = findCondition(job.status.conditions, "Failed");
+  if (failed?.status !== "True" || failed.reason === "TasksFailed" || failed.reason === "DeadlineExceeded")
+    return undefined;
+  return { type: "Failed", reason: failed.reason, message: failed.message };
+}
+
+/** Reason in condition Executed or Merged that only the job's own deadline writes. */
+function deadlineEnded(tasks: readonly Task[]): boolean {
+  return tasks.some(
+    (task) =>
+      task.status.outcome === "DeadlineExceeded" &&
+      findCondition(task.status.conditions, "Merged")?.reason === "DeadlineExceeded",
+  );
+}
+
+type Row = readonly [type: string, status: ConditionStatus, reason: string, message: string] | undefined;
+
+function plannedRow(job: Job, created: number): Row {
+  const { total } = job.status;
+  if (total !== undefined && created >= total) return ["Planned", "True", "AllTasksCreated", `${total} tasks`];
+  if (findCondition(job.status.conditions, "Planned")?.status === "False") return undefined;
+  return ["Planned", "Unknown", "Planning", total === undefined ? "" : `${created} of ${total} tasks created`];
+}
+
+function suspendedRow(job: Job): Row {
+  if (job.spec.suspend) return ["Suspended", "True", "Suspended", "no new attempts start"];
+  return findCondition(job.status.conditions, "Suspended") === undefined
+    ? undefined
+    : ["Suspended", "False", "Resumed", ""];
+}
+
+/** A terminal condition is absent until it was True once. */
+function terminalRow(job: Job, type: Verdict["type"], verdict: Verdict | undefined): Row {
+  if (verdict?.type === type) return [type, "True", verdict.reason, verdict.message];
+  return findCondition(job.status.conditions, type) === undefined ? undefined : [type, "False", "InProgress", ""];
+}
+
+function applyRow(conditions: readonly Condition[], row: Row, generation: number, nowMs: number): readonly Condition[] {
+  if (row === undefined) return conditions;
+  const [type, status, reason, message] = row;
+  const next = { type, status, reason, message, observedGeneration: generation, lastTransitionAtMs: nowMs };
+  return setCondition(conditions, next);
+}
+
+function earliestStart(tasks: readonly Task[]): number | undefined {
+  const starts = tasks.flatMap((task) => task.status.attempts[0]?.startedAtMs ?? []);
+  return starts.length === 0 ? undefined : starts.reduce((a, b) => Math.min(a, b));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
