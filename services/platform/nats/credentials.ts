@@ -2,14 +2,20 @@ import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeAccount, encodeOperator, encodeUser, fmtCreds, type Permissions } from "@nats-io/jwt";
 import { createAccount, createOperator, createUser, fromSeed, type KeyPair } from "@nats-io/nkeys";
-import { workerInboxPrefix, workerPermissions } from "./worker-permissions.ts";
+import { workerDoors, workerPermissions } from "./worker-permissions.ts";
 
 /** The root of trust of one agentd installation: who may connect to its NATS and what they may do. */
 export interface Authority {
   readonly operatorJwt: string;
   readonly systemAccount: { readonly id: string; readonly jwt: string };
-  /** Account AGENTD, with JetStream. */
+  /** Account AGENTD, with JetStream: everything that is stored. */
   readonly account: { readonly id: string; readonly jwt: string };
+  /**
+   * Account WORKERS: reaches AGENTD only through the doors in `workerDoors`. An account of its own because the server
+   * checks no permission on the reply subject of a request: in AGENTD, a worker could have JetStream deliver an
+   * object's bytes to `$KV.agentd.…` (seen on nats-server 2.15.1).
+   */
+  readonly workersAccount: { readonly id: string; readonly jwt: string };
   /** Text of a creds file: everything in account AGENTD. A secret. */
   coordinatorCreds(): Promise<string>;
   /** Text of a creds file: only what one worker needs. A secret. @throws RangeError for a name that is no DNS label */
@@ -25,27 +31,33 @@ export interface AuthorityFiles {
   readonly "operator.seed": string;
   readonly "system.seed": string;
   readonly "account.seed": string;
+  readonly "workers.seed": string;
   readonly "operator.jwt": string;
   readonly "system.jwt": string;
   readonly "account.jwt": string;
+  readonly "workers.jwt": string;
 }
 
-const fileNames = [
+const fileNames: readonly (keyof AuthorityFiles)[] = [
   "operator.seed",
   "system.seed",
   "account.seed",
+  "workers.seed",
   "operator.jwt",
   "system.jwt",
   "account.jwt",
-] as const;
+  "workers.jwt",
+];
 
 const unlimited = { subs: -1, data: -1, payload: -1 } as const;
 
-/** Makes a new operator with a system account and the account AGENTD. */
+/** Makes a new operator with a system account and the accounts AGENTD and WORKERS. */
 export async function createAuthority(): Promise<Authority> {
   const operator = createOperator();
   const system = createAccount();
   const account = createAccount();
+  const workers = createAccount();
+  const doors = workerDoors(account.getPublicKey());
   const limits = { ...unlimited, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
   const storage = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
   const signer = { signer: operator };
@@ -53,9 +65,16 @@ export async function createAuthority(): Promise<Authority> {
     "operator.seed": seedOf(operator),
     "system.seed": seedOf(system),
     "account.seed": seedOf(account),
+    "workers.seed": seedOf(workers),
     "operator.jwt": await encodeOperator("agentd", operator, { system_account: system.getPublicKey() }),
     "system.jwt": await encodeAccount("SYS", system, { limits }, signer),
-    "account.jwt": await encodeAccount("AGENTD", account, { limits: { ...limits, ...storage } }, signer),
+    "account.jwt": await encodeAccount(
+      "AGENTD",
+      account,
+      { limits: { ...limits, ...storage }, exports: doors.exports },
+      signer,
+    ),
+    "workers.jwt": await encodeAccount("WORKERS", workers, { limits, imports: doors.imports }, signer),
   });
 }
 
@@ -86,12 +105,14 @@ export async function loadOrCreateAuthority(directory: string): Promise<Authorit
 function authorityOf(files: AuthorityFiles): Authority {
   const system = keyOf(files["system.seed"]);
   const account = keyOf(files["account.seed"]);
+  const workers = keyOf(files["workers.seed"]);
   return {
     operatorJwt: files["operator.jwt"],
     systemAccount: { id: system.getPublicKey(), jwt: files["system.jwt"] },
     account: { id: account.getPublicKey(), jwt: files["account.jwt"] },
+    workersAccount: { id: workers.getPublicKey(), jwt: files["workers.jwt"] },
     coordinatorCreds: () => userCreds("coordinator", account, {}),
-    workerCreds: (worker) => userCreds(`worker-${worker}`, account, workerPermissions(worker)),
+    workerCreds: (worker) => userCreds(`worker-${worker}`, workers, workerPermissions(worker)),
     systemCreds: () => userCreds("system", system, {}),
     files,
   };
@@ -125,5 +146,3 @@ async function writeSecret(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text, { mode: 0o600 });
   await rename(`${path}.new`, path);
 }
-
-export { workerInboxPrefix };

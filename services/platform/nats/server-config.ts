@@ -18,6 +18,7 @@ export interface ServerConfigOptions {
     readonly operatorJwt: string;
     readonly systemAccount: { readonly id: string; readonly jwt: string };
     readonly account: { readonly id: string; readonly jwt: string };
+    readonly workersAccount: { readonly id: string; readonly jwt: string };
   };
 }
 
@@ -47,6 +48,7 @@ export function natsServerConfig(options: ServerConfigOptions): string {
     "resolver_preload {",
     `  ${authority.systemAccount.id}: ${quote(authority.systemAccount.jwt)}`,
     `  ${authority.account.id}: ${quote(authority.account.jwt)}`,
+    `  ${authority.workersAccount.id}: ${quote(authority.workersAccount.jwt)}`,
     "}",
     "",
   ].join("\n");
