@@ -138,7 +138,7 @@ describe("bisection from beginning to end", () => {
       const outcome = simulate(["a", "b", "c", "d", "e", "f", "g", "h"], new Set(culprits));
       expect(outcome.blamed.sort()).toEqual([...culprits]);
       expect(outcome.landed).toHaveLength(8 - culprits.length);
-      expect(outcome.verifies).toBeLessThanOrEqual(1 + 4 * culprits.length);
+      expect(outcome.verifies).toBeLessThanOrEqual(1 + 6 * culprits.length);
     });
   }
 });
