@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { isAgentdError } from "../../core/errors.ts";
+import { isAgentdError, type Reason } from "../../core/errors.ts";
 import { noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment, AttemptRef, CompleteRequest, HeldAttempt, StopSignal } from "../../core/worker-protocol.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
@@ -18,6 +18,8 @@ import type { Slots } from "./slots.ts";
 
 /** How long a worker that gives its leases back tries to tell the coordinator. Silence does the same, one lease later. */
 const giveBackTimeoutMs = 5_000;
+/** The coordinator's refusals of a result that is malformed or too large. */
+const bundleRefusals: ReadonlySet<Reason> = new Set<Reason>(["BUNDLE_INVALID", "UPLOAD_TOO_LARGE"]);
 /** Pause after the queue could not be read. */
 const queueRetryMs = 1_000;
 
@@ -199,8 +201,12 @@ async function complete(
       deps.logger.info({ uid, task, attempt }, "result dropped: a newer attempt owns the task");
     } else if (isAgentdError(error) && error.reason !== "TOKEN_INVALID") {
       deps.logger.warn({ uid, task, attempt, err: error }, "result refused");
+      // A bundle that nobody will take is what the agent made; anything else is trouble between us and the coordinator.
+      const outcome = bundleRefusals.has(error.reason) ? "GateFailed" : "Infra";
+      const { usage, claimed } = result;
+      const message = `the result was refused: ${error.message}`;
       await send({
-        ...attemptResult("Infra", `the result was refused: ${error.message}`, { usage: result.usage }),
+        ...attemptResult(outcome, message, { usage, claimed, notice: message }),
         uid,
         task,
         attempt,

@@ -2,9 +2,11 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { type Git, withGitSettings } from "../../platform/git/git.ts";
+import type { Repository } from "../../platform/git/bare-repository.ts";
 import { decodePath, splitNul } from "../../platform/git/git-text.ts";
+import { type Worktree, worktreeGit } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import type { Tree } from "./attempt-space.ts";
 import { type CacheDirectory, draftPrefix } from "./cache-directory.ts";
 import { copyPaths, findRelocations, makeRealDirectory, relocate } from "./copy-tree.ts";
 import { setupKey } from "./lockfiles.ts";
@@ -41,7 +43,7 @@ type Meta = z.infer<typeof metaSchema>;
 
 /** What a setup needs to run. */
 export interface SetupRequest {
-  readonly git: Git;
+  readonly repository: Repository;
   readonly commit: string;
   readonly commands: readonly string[];
   /** The job's uid: see {@link setupKey}. */
@@ -74,7 +76,7 @@ export interface SetupCacheDeps {
   readonly cache: CacheDirectory;
   readonly shell: Shell;
   /** Calls `use` with a fresh tree at the commit; afterwards its processes are reaped and it is removed. */
-  withTree<T>(request: SetupRequest, use: (place: CommandPlace) => Promise<T>, signal: AbortSignal): Promise<T>;
+  withTree<T>(request: SetupRequest, use: (tree: Tree) => Promise<T>, signal: AbortSignal): Promise<T>;
   readonly logger: Logger;
 }
 
@@ -93,7 +95,7 @@ export function createSetupCache(deps: SetupCacheDeps): SetupCache {
   return {
     async open(request, signal) {
       if (request.commands.length === 0) return undefined;
-      const key = await setupKey(request.git, request.commit, request.commands, request.scope, signal);
+      const key = await setupKey(request.repository.git, request.commit, request.commands, request.scope, signal);
       const close = deps.cache.use(key);
       try {
         const directory = deps.cache.path(key);
@@ -121,7 +123,7 @@ async function findOrMake(
   deps.logger.info({ setup: key, commands: request.commands }, "setup started");
   for (let tries = 1; ; tries += 1) {
     try {
-      const meta = await deps.withTree(request, (place) => makeSetup(deps, directory, request, place, signal), signal);
+      const meta = await deps.withTree(request, (tree) => makeSetup(deps, directory, request, tree, signal), signal);
       deps.logger.info({ setup: key, seconds: Math.round((performance.now() - startedAtMs) / 1_000) }, "setup done");
       return meta;
     } catch (error) {
@@ -139,7 +141,7 @@ async function makeSetup(
   deps: SetupCacheDeps,
   directory: string,
   request: SetupRequest,
-  place: CommandPlace,
+  { place, worktree }: Tree,
   signal: AbortSignal,
 ): Promise<Meta> {
   for (const command of request.commands) {
@@ -155,7 +157,7 @@ async function makeSetup(
   const draft = join(dirname(directory), `${draftPrefix}${randomUUID()}`);
   try {
     for (const useless of uselessHome) await rm(join(place.home, useless), { recursive: true, force: true });
-    const paths = await ignoredPaths(request.git, request.commit, place, signal);
+    const paths = await ignoredPaths(worktree, signal);
     const meta: Meta = {
       paths: await moveAll(place.tree, join(draft, "tree"), paths),
       home: await moveAll(place.home, join(draft, "home"), await readdir(place.home)),
@@ -173,23 +175,13 @@ async function makeSetup(
   }
 }
 
-/** What git ignores in a tree that hostile commands have written: with an index made from the commit, not the tree's own. */
-async function ignoredPaths(
-  git: Git,
-  commit: string,
-  place: CommandPlace,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const indexFile = `${place.tmp}-index-${randomUUID()}`;
-  const inTree = withGitSettings(git, { workTree: place.tree, indexFile });
-  try {
-    await inTree.run(["read-tree", commit], {}, signal);
-    const list = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
-    const { stdout } = await inTree.run(list, {}, signal);
-    return splitNul(stdout).map((path) => decodePath(path).replace(/\/$/, ""));
-  } finally {
-    await rm(indexFile, { force: true });
-  }
+/** What git ignores in a tree that hostile commands have written: with the index of the checkout, not the tree's own. */
+async function ignoredPaths(worktree: Worktree, signal: AbortSignal): Promise<readonly string[]> {
+  const { cache, tree, indexFile } = worktree;
+  const git = worktreeGit(cache.git, { gitDir: cache.gitDir, tree, indexFile });
+  const list = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
+  const { stdout } = await git.run(list, {}, signal);
+  return splitNul(stdout).map((path) => decodePath(path).replace(/\/$/, ""));
 }
 
 /** Moves what is there, without following links; what vanished or cannot be named is left out. */

@@ -1,0 +1,78 @@
+import { type AgentResult, runAgent } from "../../agent/agent-loop.ts";
+import { createAgentTools } from "../../agent/agent-tools.ts";
+import { systemPrompt } from "../../agent/prompt.ts";
+import type { TurnRecord } from "../../agent/transcript.ts";
+import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
+import type { Assignment, AttemptRef } from "../../core/worker-protocol.ts";
+import type { ChatModel } from "../../model/chat.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
+import type { SandboxedShell } from "../workspace/sandboxed-shell.ts";
+import type { CommandPlace } from "../workspace/shell.ts";
+
+/** Output cap of one answer, in tokens: room for a whole source file, short of a looping model's whole window. */
+const outputTokensMax = 16_384;
+
+/** Stores turns and shows live lines. */
+export interface TranscriptSink {
+  /**
+   * Resolves when the turn is stored or stands in a bounded buffer; waits while that is full.
+   * @throws the signal's reason.
+   */
+  append(ref: AttemptRef, turn: TurnRecord, signal: AbortSignal): Promise<void>;
+  /** Resolves when everything buffered for the attempt is stored, or the signal aborts. Never throws. */
+  flush(ref: AttemptRef, signal: AbortSignal): Promise<void>;
+}
+
+/** Lets the model work in `place`; what it says about its success decides nothing. */
+export type RunAgentTask = (
+  assignment: Assignment,
+  place: CommandPlace,
+  onUsage: (usage: Usage) => void,
+  signal: AbortSignal,
+) => Promise<AgentResult>;
+
+export interface AgentTaskDeps {
+  readonly model: ChatModel;
+  readonly shell: SandboxedShell;
+  /** Whether the agent's commands may reach the network, where the sandbox can tell. */
+  readonly network: boolean;
+  readonly transcripts: TranscriptSink;
+  readonly logger: Logger;
+}
+
+/** Binds the agent to this worker's sandbox, model and transcripts. */
+export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
+  return async (assignment, place, onUsage, signal) => {
+    const { uid, task, attempt, limits, notice } = assignment;
+    const ref = { uid, task, attempt };
+    const tools = await createAgentTools(
+      place.tree,
+      deps.shell.execIn(place, { network: deps.network }),
+      assignment.tools,
+    );
+    let usage = noUsage;
+    const onTurn = async (turn: TurnRecord): Promise<void> => {
+      usage = addUsage(usage, { ...turn.usage, turns: 1, seconds: 0 });
+      onUsage(usage);
+      await deps.transcripts.append(ref, turn, signal);
+    };
+    try {
+      return await runAgent(
+        { model: deps.model, tools, clock: Date, onTurn, log: deps.logger.child({ uid, task, attempt }) },
+        {
+          systemPrompt,
+          jobText: assignment.jobText,
+          taskText: assignment.taskText,
+          notices: notice === undefined ? [] : [notice],
+          limits: { turnsMax: limits.turns, tokensMax: limits.tokens, wallMs: limits.wallMs },
+          affinityKey: `${uid}/${task}`,
+          traceparent: assignment.traceparent,
+          outputTokensMax,
+        },
+        signal,
+      );
+    } finally {
+      await deps.transcripts.flush(ref, signal);
+    }
+  };
+}

@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ChangedFiles } from "../../core/task.ts";
+import type { Assignment } from "../../core/worker-protocol.ts";
+import type { Repository } from "../../platform/git/bare-repository.ts";
+import { createBundle } from "../../platform/git/bundle.ts";
+import { harvest } from "../../platform/git/harvest.ts";
+import { changedFiles } from "../../platform/git/trees.ts";
+import type { Worktree } from "../../platform/git/worktree.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
+
+/** Bound of `ChangedFiles.paths`. */
+const pathsMax = 50;
+/** Longest first line of a commit message, as git's own tools expect it. */
+const subjectCharactersMax = 72;
+
+/** The agent's change as a commit on the attempt's base. */
+export interface HarvestedResult {
+  readonly commit: string;
+  /** Has the commit's objects. */
+  readonly repository: Repository;
+  readonly changed: ChangedFiles;
+  /** Every changed path, both sides of a rename. */
+  readonly paths: readonly string[];
+}
+
+/** Turns what an attempt made into objects that the coordinator can read. */
+export interface ResultSink {
+  /** The difference between the tree and its base as a commit; undefined when there is none. */
+  harvest(worktree: Worktree, assignment: Assignment, signal: AbortSignal): Promise<HarvestedResult | undefined>;
+  /** Puts the bundle `base..commit` into `inbox`. @returns the object's name. */
+  storeBundle(result: HarvestedResult, base: string, signal: AbortSignal): Promise<string>;
+  /** Puts a text into `inbox`. @returns the object's name. */
+  storeText(text: string, signal: AbortSignal): Promise<string>;
+}
+
+export interface ResultSinkDeps {
+  /** Drafts of bundles lie here until they are stored. */
+  readonly directory: string;
+  /** Puts the file into bucket `inbox` and waits while NATS is away. @returns the object's name. */
+  upload(file: string, signal: AbortSignal): Promise<string>;
+  readonly logger: Logger;
+}
+
+/** A sink over `deps.upload`. */
+export function createResultSink(deps: ResultSinkDeps): ResultSink {
+  const store = async (write: (file: string) => Promise<unknown>, signal: AbortSignal): Promise<string> => {
+    await mkdir(deps.directory, { recursive: true });
+    const file = join(deps.directory, randomUUID());
+    try {
+      await write(file);
+      return await deps.upload(file, signal);
+    } finally {
+      await rm(file, { force: true });
+    }
+  };
+  return {
+    harvest: (worktree, assignment, signal) => harvestResult(deps.logger, worktree, assignment, signal),
+    storeBundle: ({ repository, commit }, base, signal) =>
+      store(
+        (file) => createBundle(repository, { refs: { "refs/agentd/result": commit }, exclude: [base] }, file, signal),
+        signal,
+      ),
+    storeText: (text, signal) => store((file) => writeFile(file, text), signal),
+  };
+}
+
+async function harvestResult(
+  logger: Logger,
+  worktree: Worktree,
+  assignment: Assignment,
+  signal: AbortSignal,
+): Promise<HarvestedResult | undefined> {
+  const { namespace, job, task, attempt } = assignment;
+  const subject = `${task}: attempt ${attempt}`.slice(0, subjectCharactersMax);
+  const author = { name: "agentd agent", email: "agent@agentd.invalid", dateIso: new Date().toISOString() };
+  const message = `${subject}\n\nTask ${namespace}/${job}/${task}\n`;
+  const taken = await harvest(worktree, { message, author }, signal);
+  if (taken.skipped.length > 0) logger.info({ task, skipped: taken.skipped.slice(0, 10) }, "paths were not harvested");
+  if (taken.commit === undefined) return undefined;
+  const files = await changedFiles(taken.repository, worktree.base, taken.commit, signal);
+  const paths = files.map((file) => file.path);
+  const lines = await countLines(taken.repository, worktree.base, taken.commit, signal);
+  return {
+    commit: taken.commit,
+    repository: taken.repository,
+    paths,
+    changed: { count: paths.length, ...lines, paths: paths.slice(0, pathsMax) },
+  };
+}
+
+async function countLines(
+  repository: Repository,
+  base: string,
+  commit: string,
+  signal: AbortSignal,
+): Promise<{ insertions: number; deletions: number }> {
+  const flags = ["-r", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"];
+  const { stdout } = await repository.git.run(["diff-tree", ...flags, "--end-of-options", base, commit], {}, signal);
+  let insertions = 0;
+  let deletions = 0;
+  // `<added> TAB <deleted> TAB <path> NUL`; a binary file has `-` for both.
+  for (const [, added = "", deleted = ""] of stdout.toString("latin1").matchAll(/(?:^|\0)(\d+)\t(\d+)\t/g)) {
+    insertions += Number(added);
+    deletions += Number(deleted);
+  }
+  return { insertions, deletions };
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { AttemptRef } from "../../core/worker-protocol.ts";
+import type { Repository } from "../../platform/git/bare-repository.ts";
+import { createWorktree, removeWorktree, type Worktree } from "../../platform/git/worktree.ts";
+import { formatAttemptMarker, type ProcessOwner } from "../../platform/process/attempt-marker.ts";
+import { reapMarked } from "../../platform/process/reaper.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
+import type { CommandPlace } from "./shell.ts";
+
+/** Ending an attempt's processes and trees may take this long, whatever else happens. */
+const endTimeoutMs = 60_000;
+
+/** A worktree with its private HOME and TMPDIR. */
+export interface Tree {
+  readonly worktree: Worktree;
+  readonly place: CommandPlace;
+}
+
+/** All processes and trees of one attempt: nothing of it outlives `end`. */
+export interface AttemptSpace {
+  /**
+   * A fresh tree at `commit`.
+   * @param label part of the folder's name, once in a space.
+   * @throws AgentdError DISK_FULL and what git says, or the signal's reason.
+   */
+  addTree(repository: Repository, commit: string, label: string, signal: AbortSignal): Promise<Tree>;
+  /** Kills every process that was started in this space, also those that left their group. */
+  reap(): Promise<void>;
+  /** Reaps, then removes the trees. Never throws; what could not be removed is logged and goes at the next start. */
+  end(): Promise<void>;
+}
+
+export interface AttemptSpaceOptions {
+  /** Folder of all spaces of this worker. */
+  readonly directory: string;
+  readonly worker: string;
+  readonly owner: ProcessOwner;
+  readonly logger: Logger;
+}
+
+/** A space for the attempt (or for the setup or base check that `ref` names); nothing is on disk before the first tree. */
+export function createAttemptSpace(options: AttemptSpaceOptions, ref: AttemptRef): AttemptSpace {
+  const { worker, owner, logger } = options;
+  const marker = formatAttemptMarker({ worker, owner, ...{ uid: ref.uid, task: ref.task, attempt: ref.attempt } });
+  // Short: sockets below TMPDIR have 108 bytes for their whole path.
+  const name = `${ref.task.slice(0, 24)}-${ref.attempt}-${randomBytes(4).toString("hex")}`;
+  const directory = join(options.directory, name);
+  // A result's objects refer to the cache's: a tree at a result needs both.
+  const readable = new Set<string>();
+  const reap = async (): Promise<void> => {
+    const killed = await reapMarked(marker, { directories: [directory] }, AbortSignal.timeout(endTimeoutMs));
+    if (killed > 0) logger.info({ ...ref, killed }, "processes that outlived their command were killed");
+  };
+  return {
+    async addTree(repository, commit, label, signal) {
+      const root = join(directory, label);
+      const home = join(root, "home");
+      const tmp = join(root, "tmp");
+      await mkdir(home, { recursive: true, mode: 0o700 });
+      await mkdir(tmp, { mode: 0o700 });
+      const worktree = await createWorktree({ cache: repository, commit, directory: join(root, "git") }, signal);
+      readable.add(repository.objectDirectory);
+      return { worktree, place: { tree: worktree.tree, home, tmp, readable: [...readable], marker } };
+    },
+    reap,
+    async end() {
+      try {
+        await reap();
+        await removeWorktree({ directory }, AbortSignal.timeout(endTimeoutMs));
+      } catch (error) {
+        logger.error({ ...ref, err: error }, "an attempt could not be cleared away");
+      }
+    },
+  };
+}
