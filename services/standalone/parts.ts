@@ -1,0 +1,95 @@
+import { openSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { UpConfig } from "./config.ts";
+import type { DataDirectory } from "./data-directory.ts";
+import type { Part } from "./supervisor.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The service's main module, which `node` runs as it is. */
+export function serviceMain(service: string): string {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return fileURLToPath(new URL(`../${service}/main.${extension}`, import.meta.url));
+}
+
+/** How Node is called for a service. */
+export function nodeArguments(service: string): readonly string[] {
+  return ["--disable-warning=ExperimentalWarning", serviceMain(service)];
+}
+
+/** What a worker, whose children run hostile code, may know of our environment. */
+const workerVariables = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "AGENTD_MODEL_API_KEY"];
+
+function pick(env: Environment, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
+function defined(env: Environment): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** What all parts are built from. */
+export interface PartContext {
+  readonly config: UpConfig;
+  readonly data: DataDirectory;
+  readonly env: Environment;
+  readonly natsUrl: string;
+}
+
+function part(
+  context: PartContext,
+  name: string,
+  service: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Part {
+  return {
+    name,
+    command: process.execPath,
+    args: [...nodeArguments(service), ...args],
+    env,
+    logFd: openSync(join(context.data.logs, `${name}.log`), "a", 0o600),
+  };
+}
+
+/** The simulated model. Its title names the data folder, by which a later start knows whose process it is. */
+export function simulatorPart(context: PartContext, args: readonly string[]): Part {
+  const all = ["--port=0", `--log-level=${context.config.logLevel}`, ...args];
+  const made = part(context, "vllm-sim", "vllm-sim", all, pick(context.env, ["PATH", "HOME", "TMPDIR"]));
+  return { ...made, args: [`--title=agentd vllm-sim ${context.data.path}`, ...made.args] };
+}
+
+/** The coordinator: the only part with the user's own git credentials, because it alone fetches and pushes. */
+export function coordinatorPart(context: PartContext): Part {
+  const { config, data, natsUrl } = context;
+  const args = [
+    `--nats=${natsUrl}`,
+    `--creds=${join(data.credentials, "coordinator.creds")}`,
+    `--system-creds=${join(data.credentials, "system.creds")}`,
+    `--listen=${config.listen}`,
+    `--data=${join(data.path, "coordinator")}`,
+    `--lease-ms=${config.leaseMs}`,
+    `--heartbeat-ms=${config.heartbeatMs}`,
+    `--log-level=${config.logLevel}`,
+  ];
+  return part(context, "coordinator", "coordinator", args, defined(context.env));
+}
+
+/** One worker. */
+export function workerPart(context: PartContext, name: string, modelUrls: readonly string[], model: string): Part {
+  const { config, data, natsUrl } = context;
+  const args = [
+    `--name=${name}`,
+    `--nats=${natsUrl}`,
+    `--creds=${join(data.credentials, `${name}.creds`)}`,
+    `--data=${join(data.path, "worktrees", name)}`,
+    `--slots=${config.slots}`,
+    ...modelUrls.map((url) => `--model-url=${url}`),
+    `--model=${model}`,
+    `--sandbox=${config.sandbox}`,
+    `--heartbeat-ms=${config.heartbeatMs}`,
+    `--log-level=${config.logLevel}`,
+  ];
+  return part(context, name, "worker", args, pick(context.env, workerVariables));
+}

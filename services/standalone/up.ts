@@ -1,0 +1,155 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Authority, loadOrCreateAuthority } from "../platform/nats/credentials.ts";
+import { findNatsServer } from "../platform/nats/find-nats-server.ts";
+import type { Logger } from "../platform/telemetry/log.ts";
+import type { UpConfig } from "./config.ts";
+import { type DataDirectory, openDataDirectory, workerNames, writeJson } from "./data-directory.ts";
+import { endLeftovers } from "./leftovers.ts";
+import { type NatsPart, superviseNats } from "./nats-part.ts";
+import { coordinatorPart, type PartContext, simulatorPart, workerPart } from "./parts.ts";
+import { type Part, type Ready, type SupervisedPart, supervise } from "./supervisor.ts";
+
+/** Where the parts can be reached; also written to `endpoints.json` in the data folder. */
+export interface Endpoints {
+  /** HOST:PORT of the API. */
+  readonly grpc: string;
+  readonly nats: string;
+  /** Health and metrics. */
+  readonly http: string | undefined;
+  readonly model: readonly string[];
+  readonly isSimulated: boolean;
+  readonly workers: readonly string[];
+  readonly data: string;
+}
+
+/** A whole agentd on one machine. */
+export interface RunningTree {
+  readonly endpoints: Endpoints;
+  /** Drains and ends everything, workers first; a second call hurries. */
+  stop(): Promise<void>;
+}
+
+interface UpDeps {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
+}
+
+const stopGraceMs = 20_000;
+
+/**
+ * Starts everything on one machine and keeps it running; goes on with unfinished jobs of the data folder.
+ * @throws Error with one sentence for a person when something lacks.
+ */
+export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): Promise<RunningTree> {
+  const data = await openDataDirectory(config.dataDirectory);
+  const parts: SupervisedPart[] = [];
+  let nats: NatsPart | undefined;
+  const stop = async (): Promise<void> => {
+    // Workers first: they give their leases back to a coordinator that still listens; NATS last, it holds all state.
+    const workers = parts.filter((part) => part.name.startsWith("w-"));
+    await Promise.all(workers.map((part) => part.stop(stopGraceMs)));
+    for (const part of parts.filter((each) => !workers.includes(each))) await part.stop(stopGraceMs);
+    await nats?.stop();
+    await data.release();
+  };
+  try {
+    const ended = await endLeftovers(data.run, data.path);
+    if (ended.length > 0) deps.log.warn({ parts: ended }, "ended what an earlier run left behind");
+    const authority = await loadOrCreateAuthority(join(data.nats, "keys"));
+    nats = await startNats(config, data, authority, deps, signal);
+    const context: PartContext = { config, data, env: deps.env, natsUrl: nats.url };
+    const names = await workerNames(data.path, config.workers);
+    await writeCredentials(authority, data, names);
+    const start = async (part: Part): Promise<Ready> => {
+      const { supervised, ready } = await supervise({ runDirectory: data.run, log: deps.log }, part, signal);
+      parts.push(supervised);
+      return ready;
+    };
+    const coordinator = await start(coordinatorPart(context));
+    const model = await startModel(config, context, start);
+    await Promise.all(names.map((name) => start(workerPart(context, name, model.urls, model.name))));
+    const endpoints: Endpoints = {
+      grpc: text(coordinator["listen"]) ?? config.listen,
+      nats: nats.url,
+      http: text(coordinator["http"]),
+      model: model.urls,
+      isSimulated: config.model.kind === "simulated",
+      workers: names,
+      data: data.path,
+    };
+    await writeJson(join(data.path, "endpoints.json"), endpoints);
+    return { endpoints, stop };
+  } catch (error) {
+    await stop();
+    throw explain(error, config, data);
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** A part that ended before it was ready has said why in its log: its last line is the reason. */
+function explain(error: unknown, config: UpConfig, data: DataDirectory): Error {
+  const failure = error instanceof Error ? error : new Error(String(error));
+  if ((failure as NodeJS.ErrnoException).code === "ENOSPC") {
+    return new Error(`The disk of ${config.dataDirectory} is full.`, { cause: error });
+  }
+  return /was not ready|before it was ready/.test(failure.message)
+    ? new Error(`${failure.message}; see ${data.logs}`, { cause: error })
+    : failure;
+}
+
+async function startNats(
+  config: UpConfig,
+  data: DataDirectory,
+  authority: Authority,
+  deps: UpDeps,
+  signal: AbortSignal,
+): Promise<NatsPart> {
+  const packageRoot = fileURLToPath(new URL("../..", import.meta.url));
+  const { found, skipped } = await findNatsServer({ packageRoot, pathVariable: deps.env["PATH"] ?? "" }, signal);
+  if (found === undefined) {
+    const seen = skipped.map((each) => `; ${each.path}: ${each.reason}`).join("");
+    throw new Error(`There is no nats-server 2.12 or newer${seen}. \`make setup\` in ${packageRoot} installs one.`);
+  }
+  const options = { binary: found.path, directory: data.nats, authority, runDirectory: data.run, log: deps.log };
+  try {
+    return await superviseNats({ ...options, port: await lastNatsPort(config) }, signal);
+  } catch (error) {
+    if (!/already in use/.test((error as Error).message)) throw error;
+    return await superviseNats({ ...options, port: 0 }, signal);
+  }
+}
+
+/** The port of the last run: what still knows it reconnects by itself. */
+async function lastNatsPort(config: UpConfig): Promise<number> {
+  try {
+    const endpoints = JSON.parse(await readFile(join(config.dataDirectory, "endpoints.json"), "utf8")) as Endpoints;
+    return Number(new URL(endpoints.nats).port);
+  } catch {
+    return 0;
+  }
+}
+
+async function writeCredentials(authority: Authority, data: DataDirectory, workers: readonly string[]): Promise<void> {
+  const write = (name: string, creds: string) =>
+    writeFile(join(data.credentials, `${name}.creds`), creds, { mode: 0o600 });
+  await write("coordinator", await authority.coordinatorCreds());
+  await write("system", await authority.systemCreds());
+  for (const name of workers) await write(name, await authority.workerCreds(name));
+}
+
+async function startModel(
+  config: UpConfig,
+  context: PartContext,
+  start: (part: Part) => Promise<Ready>,
+): Promise<{ readonly urls: readonly string[]; readonly name: string }> {
+  if (config.model.kind === "server") return config.model;
+  const ready = await start(simulatorPart(context, config.model.args));
+  const url = text(ready["url"]);
+  if (url === undefined) throw new Error("the simulated model did not say where it listens");
+  return { urls: [url.endsWith("/v1") ? url : `${url}/v1`], name: text(ready["model"]) ?? "simulated" };
+}
