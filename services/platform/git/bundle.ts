@@ -1,0 +1,170 @@
+import { randomBytes } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
+import { AgentdError } from "../../core/errors.ts";
+import type { Repository } from "./bare-repository.ts";
+import { hasCommit, objectNamePattern } from "./bare-repository.ts";
+import { gitMessage } from "./git-text.ts";
+
+/** The text part of a bundle file (gitformat-bundle(5)). */
+export interface BundleHeader {
+  /** Commits that the receiver must have. */
+  readonly prerequisites: readonly string[];
+  readonly refs: ReadonlyMap<string, string>;
+  /** Where the pack begins in the file. */
+  readonly packOffset: number;
+}
+
+/** What goes into a bundle: named tips, without what is reachable from `exclude`. */
+export interface BundleContents {
+  readonly refs: Readonly<Record<string, string>>;
+  readonly exclude?: readonly string[];
+}
+
+const HEADER_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Writes a bundle of `contents` to `file`, which appears whole or not at all. Tips need no ref in the
+ * repository; a commit in `exclude` becomes a prerequisite.
+ *
+ * @returns its size.
+ */
+export async function createBundle(
+  repository: Repository,
+  contents: BundleContents,
+  file: string,
+  signal: AbortSignal,
+): Promise<{ sizeBytes: number }> {
+  const exclude = contents.exclude ?? [];
+  const tips = Object.entries(contents.refs);
+  for (const name of [...exclude, ...tips.map(([, tip]) => tip)]) {
+    if (!objectNamePattern.test(name)) throw new AgentdError("INTERNAL", `A bundle needs object names, not ${name}.`);
+  }
+  const draft = `${file}.part-${randomBytes(6).toString("hex")}`;
+  const handle = await open(draft, "wx", 0o600);
+  try {
+    const lines = [...exclude.map((commit) => `-${commit}`), ...tips.map(([ref, tip]) => `${tip} ${ref}`)];
+    await handle.write(`# v2 git bundle\n${lines.join("\n")}\n\n`);
+    const revisions = [...new Set(tips.map(([, tip]) => tip)), ...exclude.map((commit) => `^${commit}`)];
+    const args = ["pack-objects", "--revs", "--thin", "--delta-base-offset", "--stdout", "--quiet"];
+    await repository.git.run(args, { stdin: `${revisions.join("\n")}\n`, stdoutFd: handle.fd }, signal);
+    const { size } = await handle.stat();
+    await handle.close();
+    await rename(draft, file);
+    return { sizeBytes: size };
+  } finally {
+    await handle.close().catch(() => {});
+    await rm(draft, { force: true });
+  }
+}
+
+/**
+ * Reads the header of a bundle file.
+ *
+ * @throws AgentdError BUNDLE_INVALID; NOT_SUPPORTED for SHA-256 repositories and filtered bundles.
+ */
+export async function readBundleHeader(file: string): Promise<BundleHeader> {
+  const handle = await open(file, "r");
+  try {
+    return await readHeader(handle, file);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readHeader(handle: FileHandle, file: string): Promise<BundleHeader> {
+  const buffer = Buffer.alloc(HEADER_BYTES_MAX);
+  const { bytesRead } = await handle.read(buffer, 0, HEADER_BYTES_MAX, 0);
+  const end = buffer.subarray(0, bytesRead).indexOf("\n\n");
+  if (end < 0) throw invalid(file, "it has no end of header");
+  const [signature, ...lines] = buffer.subarray(0, end).toString("utf8").split("\n");
+  if (signature !== "# v2 git bundle" && signature !== "# v3 git bundle") throw invalid(file, "it is no git bundle");
+  const prerequisites: string[] = [];
+  const refs = new Map<string, string>();
+  for (const line of lines) {
+    if (line.startsWith("@")) {
+      if (line === "@object-format=sha1") continue;
+      throw new AgentdError(
+        "NOT_SUPPORTED",
+        `A bundle with ${gitMessage(line, 100)} cannot be read; only full SHA-1 ones.`,
+      );
+    }
+    const match = /^(-?)([0-9a-f]{40})(?: (.*))?$/.exec(line);
+    if (match === null) throw invalid(file, `its header has the line ${gitMessage(line, 100)}`);
+    if (match[1] === "-") prerequisites.push(match[2] ?? "");
+    else refs.set(match[3] ?? "", match[2] ?? "");
+  }
+  if (refs.size === 0) throw invalid(file, "it names no ref");
+  return { prerequisites, refs, packOffset: end + 2 };
+}
+
+/** Settings of {@link fetchBundle}. */
+export interface FetchBundleOptions {
+  /** Refuse a larger file; default 4 GiB. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Takes the objects of a trusted bundle (a base repository, a roll-up) into the cache. No ref is made; the
+ * prerequisites must be here, but need no ref either.
+ *
+ * @throws AgentdError BUNDLE_INVALID, OBJECT_MISSING when a prerequisite is not here, UPLOAD_TOO_LARGE.
+ */
+export async function fetchBundle(
+  repository: Repository,
+  file: string,
+  options: FetchBundleOptions,
+  signal: AbortSignal,
+): Promise<BundleHeader> {
+  const maxBytes = options.maxBytes ?? 4 * 1024 ** 3;
+  const { header } = await indexBundle(repository, file, { maxBytes, isStrict: false }, signal);
+  for (const [ref, tip] of header.refs) {
+    if (!(await hasCommit(repository, tip, signal)))
+      throw invalid(file, `it lacks the commit of ${gitMessage(ref, 100)}`);
+  }
+  return header;
+}
+
+/**
+ * Runs `index-pack` on a bundle's pack into the repository's object directory (a quarantine, if it is set so).
+ *
+ * @returns the header and the pack's name (`pack-<name>.pack`).
+ */
+export async function indexBundle(
+  repository: Repository,
+  file: string,
+  options: { readonly maxBytes: number; readonly isStrict: boolean },
+  signal: AbortSignal,
+): Promise<{ header: BundleHeader; pack: string }> {
+  const { size } = await stat(file);
+  if (size > options.maxBytes) {
+    const limit = `The bundle has ${size} bytes; at most ${options.maxBytes} are accepted.`;
+    throw new AgentdError("UPLOAD_TOO_LARGE", limit);
+  }
+  const handle = await open(file, "r");
+  try {
+    const header = await readHeader(handle, file);
+    for (const commit of header.prerequisites) {
+      if (await hasCommit(repository, commit, signal)) continue;
+      const missing = `The bundle builds on commit ${commit}, which is not in the cache.`;
+      throw new AgentdError("OBJECT_MISSING", missing, { metadata: { commit } });
+    }
+    // Reading without a position moves the descriptor's offset to where git has to begin.
+    await handle.read(Buffer.alloc(header.packOffset), 0, header.packOffset, null);
+    const strict = options.isStrict ? ["--strict", `--max-input-size=${options.maxBytes}`] : [];
+    const args = ["index-pack", "--stdin", "--fix-thin", ...strict];
+    const answer = await repository.git.run(args, { stdin: { fd: handle.fd }, okExitCodes: [0, 1, 128] }, signal);
+    const name = /^pack\t([0-9a-f]{40})/m.exec(answer.stdout.toString("latin1"))?.[1];
+    if (answer.exitCode !== 0 || name === undefined) {
+      if (/No space left on device/i.test(answer.stderr)) throw new AgentdError("DISK_FULL", gitMessage(answer.stderr));
+      throw invalid(file, gitMessage(answer.stderr));
+    }
+    return { header, pack: name };
+  } finally {
+    await handle.close();
+  }
+}
+
+function invalid(file: string, why: string): AgentdError {
+  return new AgentdError("BUNDLE_INVALID", `The bundle was refused: ${why}.`, { metadata: { file } });
+}

@@ -1,0 +1,263 @@
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { AgentdError } from "../../core/errors.ts";
+import { endProcessGroup } from "../process/process-group.ts";
+import { gitMessage } from "./git-text.ts";
+
+/** Where one git works. Every path is explicit: nothing is discovered, no configuration but the git dir's is read. */
+export interface GitSettings {
+  readonly gitDir: string;
+  /** The shared part of a linked worktree's repository; default `gitDir`, so that no `commondir` file is followed. */
+  readonly commonDir?: string;
+  readonly workTree?: string;
+  readonly indexFile?: string;
+  /** Let git find the repository from `workTree`, instead of `gitDir`; for `rev-parse` only. */
+  readonly isDiscovered?: boolean;
+  /** Where new objects go, if not to the git dir. */
+  readonly objectDirectory?: string;
+  readonly alternateObjectDirectories?: readonly string[];
+  /** PATH in which git and its helpers are found. */
+  readonly searchPath?: string;
+  /**
+   * Variables for commands that speak to a remote: HOME, SSH_AUTH_SOCK, proxies, … With it the user's own git
+   * configuration is read (credential helpers, `insteadOf`); for the coordinator only, never for a worker.
+   */
+  readonly remoteEnvironment?: Readonly<Record<string, string>>;
+}
+
+/** Who made a commit, and when (RFC 3339; a fixed date makes the commit deterministic). */
+export interface GitIdentity {
+  readonly name: string;
+  readonly email: string;
+  readonly dateIso: string;
+}
+
+/** Settings of one run. */
+export interface GitRunOptions {
+  /** Text or bytes, or an open file descriptor that git reads from its current offset. */
+  readonly stdin?: string | Uint8Array | { readonly fd: number };
+  /** Standard output goes to this file descriptor; `stdout` is then empty. */
+  readonly stdoutFd?: number;
+  /** Exit codes that are answers, not failures; default 0. */
+  readonly okExitCodes?: readonly number[];
+  /** Default 64 MiB. */
+  readonly stdoutBytesMax?: number;
+  /** Cut the output at the cap and end git, instead of throwing. Default false. */
+  readonly truncate?: boolean;
+  /** Default 10 minutes. */
+  readonly timeoutMs?: number;
+  readonly author?: GitIdentity;
+  readonly committer?: GitIdentity;
+}
+
+/** What git answered. */
+export interface GitResult {
+  readonly stdout: Buffer;
+  /** Bounded, as git wrote it: pass it through `gitMessage` before showing it. */
+  readonly stderr: string;
+  readonly exitCode: number;
+  readonly isTruncated: boolean;
+}
+
+/** One hardened git: no hooks, no file-system monitor, no system or user configuration, no prompts, literal paths. */
+export interface Git {
+  readonly settings: GitSettings;
+  /**
+   * Runs one git command.
+   *
+   * @throws AgentdError DISK_FULL, LIMIT_EXCEEDED (output above its cap), INTERNAL with git's own words for
+   * any exit code that is not in `okExitCodes`; the signal's reason after an abort.
+   */
+  run(args: readonly string[], options: GitRunOptions, signal: AbortSignal): Promise<GitResult>;
+}
+
+const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:/opt/local/bin";
+const DEFAULT_STDOUT_BYTES_MAX = 64 * 1024 * 1024;
+const DEFAULT_TIMEOUT_MS = 10 * 60_000;
+const STDERR_BYTES_MAX = 16 * 1024;
+
+/** Settings on the command line win over whatever a configuration file says. */
+const hardened = [
+  "core.hooksPath=/dev/null",
+  "core.fsmonitor=false",
+  "core.untrackedCache=false",
+  "core.attributesFile=/dev/null",
+  "core.excludesFile=/dev/null",
+  "core.autocrlf=false",
+  "core.safecrlf=false",
+  "core.fileMode=true",
+  "core.symlinks=true",
+  // Names that other systems would read as .git are refused everywhere.
+  "core.protectHFS=true",
+  "core.protectNTFS=true",
+  "core.quotePath=false",
+  "core.bigFileThreshold=32m",
+  "gc.auto=0",
+  "maintenance.auto=false",
+  "submodule.recurse=false",
+  "fetch.recurseSubmodules=false",
+  "push.recurseSubmodules=no",
+  "commit.gpgSign=false",
+  "push.gpgSign=false",
+  "advice.detachedHead=false",
+  "http.lowSpeedLimit=1000",
+  "http.lowSpeedTime=60",
+  // Exactly the transports that a repository URL may name; `ext::` would run a command.
+  "protocol.allow=never",
+  "protocol.https.allow=always",
+  "protocol.http.allow=always",
+  "protocol.ssh.allow=always",
+  "protocol.git.allow=always",
+].flatMap((setting) => ["-c", setting]);
+
+/** Makes a git for one git dir. Starting nothing itself, it needs no closing. */
+export function createGit(settings: GitSettings): Git {
+  return { settings, run: (args, options, signal) => runGit(settings, args, options, signal) };
+}
+
+/** The same git with some settings replaced. */
+export function withGitSettings(git: Git, settings: Partial<GitSettings>): Git {
+  return createGit({ ...git.settings, ...settings });
+}
+
+async function runGit(
+  settings: GitSettings,
+  args: readonly string[],
+  options: GitRunOptions,
+  signal: AbortSignal,
+): Promise<GitResult> {
+  signal.throwIfAborted();
+  const child = startGit(settings, args, options);
+  const group = child.pid;
+  let reasonToStop: "abort" | "timeout" | "size" | undefined;
+  let ending: Promise<void> | undefined;
+  const stop = (reason: "abort" | "timeout" | "size"): void => {
+    reasonToStop ??= reason;
+    if (group !== undefined) ending ??= endProcessGroup(group);
+  };
+  const timer = setTimeout(stop, options.timeoutMs ?? DEFAULT_TIMEOUT_MS, "timeout");
+  const onAbort = (): void => stop("abort");
+  signal.addEventListener("abort", onAbort, { once: true });
+  const stdout = collect(child.stdout, options.stdoutBytesMax ?? DEFAULT_STDOUT_BYTES_MAX, () => stop("size"));
+  const stderr = collect(child.stderr, STDERR_BYTES_MAX, () => {});
+  feed(child, options.stdin);
+  try {
+    const exitCode = await closed(child, args);
+    await ending;
+    signal.throwIfAborted();
+    const isTruncated = reasonToStop === "size";
+    const result = { stdout: stdout(), stderr: stderr().toString("utf8"), exitCode: exitCode ?? -1, isTruncated };
+    const isOk = (options.okExitCodes ?? [0]).includes(result.exitCode);
+    if (reasonToStop === undefined ? isOk : isTruncated && options.truncate === true) return result;
+    throw gitFailure(args, result, reasonToStop);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function startGit(settings: GitSettings, args: readonly string[], options: GitRunOptions): ChildProcess {
+  const stdin = options.stdin;
+  // A local path as remote is allowed only where the caller speaks to a remote at all.
+  const file = settings.remoteEnvironment === undefined ? "never" : "always";
+  return spawn("git", [...hardened, "-c", `protocol.file.allow=${file}`, ...args], {
+    cwd: settings.workTree ?? settings.gitDir,
+    env: gitEnvironment(settings, options),
+    stdio: [
+      stdin === undefined ? "ignore" : typeof stdin === "object" && "fd" in stdin ? stdin.fd : "pipe",
+      options.stdoutFd ?? "pipe",
+      "pipe",
+    ],
+    detached: true,
+  });
+}
+
+function gitEnvironment(settings: GitSettings, options: GitRunOptions): Record<string, string> {
+  const { remoteEnvironment } = settings;
+  const env: Record<string, string> = {
+    PATH: settings.searchPath ?? DEFAULT_SEARCH_PATH,
+    LC_ALL: "C",
+    HOME: "/nonexistent",
+    ...(remoteEnvironment === undefined
+      ? { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null" }
+      : { GIT_SSH_COMMAND: "ssh -oBatchMode=yes", ...remoteEnvironment }),
+    GIT_ATTR_NOSYSTEM: "1",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_OPTIONAL_LOCKS: "0",
+    GIT_LITERAL_PATHSPECS: "1",
+    GIT_PAGER: "cat",
+    GIT_EDITOR: "false",
+    GIT_ADVICE: "0",
+  };
+  if (settings.isDiscovered !== true) {
+    env["GIT_DIR"] = settings.gitDir;
+    env["GIT_COMMON_DIR"] = settings.commonDir ?? settings.gitDir;
+    if (settings.workTree !== undefined) env["GIT_WORK_TREE"] = settings.workTree;
+  }
+  if (settings.indexFile !== undefined) env["GIT_INDEX_FILE"] = settings.indexFile;
+  if (settings.objectDirectory !== undefined) env["GIT_OBJECT_DIRECTORY"] = settings.objectDirectory;
+  if (settings.alternateObjectDirectories !== undefined) {
+    env["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = settings.alternateObjectDirectories.join(":");
+  }
+  for (const [role, who] of [
+    ["AUTHOR", options.author],
+    ["COMMITTER", options.committer],
+  ] as const) {
+    if (who === undefined) continue;
+    env[`GIT_${role}_NAME`] = who.name;
+    env[`GIT_${role}_EMAIL`] = who.email;
+    env[`GIT_${role}_DATE`] = who.dateIso;
+  }
+  return env;
+}
+
+/** Collects up to `bytesMax`; calls `onFull` once when more comes, and drops it. */
+function collect(stream: ChildProcess["stdout"], bytesMax: number, onFull: () => void): () => Buffer {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  stream?.on("data", (chunk: Buffer) => {
+    const room = bytesMax - bytes;
+    if (chunk.length > room) onFull();
+    if (room > 0) chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    bytes += Math.min(chunk.length, Math.max(0, room));
+  });
+  stream?.on("error", () => {});
+  return () => Buffer.concat(chunks);
+}
+
+function feed(child: ChildProcess, stdin: GitRunOptions["stdin"]): void {
+  if (stdin === undefined || (typeof stdin === "object" && "fd" in stdin)) return;
+  // git may end without reading all of its input; its exit code says why.
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(stdin);
+}
+
+function closed(child: ChildProcess, args: readonly string[]): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.once("close", (exitCode) => resolve(exitCode));
+    child.once("error", (cause: NodeJS.ErrnoException) => {
+      const hint = cause.code === "ENOENT" ? "Install git 2.38 or newer, or check that the folder exists." : "";
+      reject(new AgentdError("INTERNAL", `Could not start git ${args[0] ?? ""}: ${cause.message}. ${hint}`, { cause }));
+    });
+  });
+}
+
+function gitFailure(
+  args: readonly string[],
+  result: GitResult,
+  stopped: "abort" | "timeout" | "size" | undefined,
+): AgentdError {
+  const command = args.find((argument) => !argument.startsWith("-")) ?? "";
+  const metadata = { command, exitCode: String(result.exitCode) };
+  if (stopped === "size") {
+    return new AgentdError("LIMIT_EXCEEDED", `git ${command} printed more than its output cap allows.`, { metadata });
+  }
+  if (stopped === "timeout") {
+    return new AgentdError("INTERNAL", `git ${command} did not finish in time and was stopped.`, { metadata });
+  }
+  const words = gitMessage(result.stderr) || "it said nothing";
+  if (/No space left on device|Disk quota exceeded/i.test(result.stderr)) {
+    return new AgentdError("DISK_FULL", `git ${command} found no free disk space: ${words}`, { metadata });
+  }
+  return new AgentdError("INTERNAL", `git ${command} failed with exit code ${result.exitCode}: ${words}`, { metadata });
+}

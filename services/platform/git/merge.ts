@@ -1,0 +1,165 @@
+import { AgentdError } from "../../core/errors.ts";
+import type { Repository } from "./bare-repository.ts";
+import type { GitIdentity } from "./git.ts";
+import { decodePath, gitMessage, splitNul, visibleText } from "./git-text.ts";
+import { readObject } from "./trees.ts";
+
+/** A path that could not be merged. */
+export interface MergeConflict {
+  readonly path: string;
+  /** The versions in conflict: 1 the common ancestor's, 2 ours, 3 theirs; a side that has no such file lacks. */
+  readonly stages: Readonly<Partial<Record<1 | 2 | 3, { readonly mode: string; readonly object: string }>>>;
+}
+
+/** A merged tree, or why there is none. */
+export type MergeResult =
+  | { readonly kind: "clean"; readonly tree: string }
+  | {
+      readonly kind: "conflict";
+      /** The tree with conflict markers in its files: for showing only. */
+      readonly tree: string;
+      readonly conflicts: readonly MergeConflict[];
+      /** Git's own words, one for each conflict; never empty. */
+      readonly messages: readonly string[];
+    };
+
+/** What a commit is made from. Equal input gives an equal commit. */
+export interface CommitInput {
+  readonly tree: string;
+  readonly parents: readonly string[];
+  readonly message: string;
+  readonly author: GitIdentity;
+  /** Default: the author. */
+  readonly committer?: GitIdentity;
+}
+
+/**
+ * Merges two commits in memory. Only exit code 1 of git is a conflict; no list of files is needed to tell.
+ *
+ * @throws AgentdError INTERNAL for any other failure (a missing object, unrelated histories): not a conflict.
+ */
+export async function mergeTrees(
+  repository: Repository,
+  ours: string,
+  theirs: string,
+  signal: AbortSignal,
+): Promise<MergeResult> {
+  const args = ["-c", "merge.conflictStyle=diff3", "merge-tree", "--write-tree", "-z", "--messages", ours, theirs];
+  const { stdout, exitCode } = await repository.git.run(args, { okExitCodes: [0, 1] }, signal);
+  const end = stdout.indexOf(0);
+  const tree = stdout.subarray(0, end).toString("latin1");
+  if (!/^[0-9a-f]{40}$/.test(tree)) throw new AgentdError("INTERNAL", "git merge-tree gave no tree.");
+  if (exitCode === 0) return { kind: "clean", tree };
+  return { kind: "conflict", tree, ...parseConflict(stdout.subarray(end + 1)) };
+}
+
+/** Reads what follows the tree: `mode object stage TAB path NUL`…, NUL, `n NUL path NUL… type NUL message NUL`…. */
+function parseConflict(bytes: Buffer): { conflicts: MergeConflict[]; messages: string[] } {
+  const records = splitNul(bytes);
+  const byPath = new Map<
+    string,
+    { path: string; stages: Partial<Record<1 | 2 | 3, { mode: string; object: string }>> }
+  >();
+  let at = 0;
+  for (; at < records.length; at += 1) {
+    const record = records[at] ?? Buffer.alloc(0);
+    if (record.length === 0) break;
+    const tab = record.indexOf(9);
+    const [mode = "", object = "", stage = ""] = record.subarray(0, tab).toString("latin1").split(" ");
+    const path = decodePath(record.subarray(tab + 1));
+    const conflict = byPath.get(path) ?? { path, stages: {} };
+    conflict.stages[Number(stage) as 1 | 2 | 3] = { mode, object };
+    byPath.set(path, conflict);
+  }
+  const messages: string[] = [];
+  for (at += 1; at < records.length; ) {
+    const count = Number(records[at]?.toString("latin1"));
+    const type = records[at + 1 + count]?.toString("latin1") ?? "";
+    const message = records[at + 2 + count]?.toString("utf8").trim() ?? "";
+    // "Auto-merging x" is no conflict.
+    if (type.startsWith("CONFLICT")) messages.push(visibleText(message));
+    at += 3 + count;
+  }
+  if (messages.length === 0) messages.push("git could not merge the two commits");
+  return { conflicts: [...byPath.values()], messages };
+}
+
+/** Writes a commit object; the same input always gives the same commit. */
+export async function commitTree(repository: Repository, input: CommitInput, signal: AbortSignal): Promise<string> {
+  const parents = input.parents.flatMap((parent) => ["-p", parent]);
+  const { stdout } = await repository.git.run(
+    ["commit-tree", input.tree, ...parents, "-F", "-"],
+    { stdin: input.message, author: input.author, committer: input.committer ?? input.author },
+    signal,
+  );
+  return stdout.toString("latin1").trim();
+}
+
+/** Merges `theirs` into `ours` and, when clean, commits the merge with both as parents, `ours` first. */
+export async function mergeCommit(
+  repository: Repository,
+  options: { readonly ours: string; readonly theirs: string } & Omit<CommitInput, "tree" | "parents">,
+  signal: AbortSignal,
+): Promise<{ readonly kind: "merged"; readonly commit: string; readonly tree: string } | Conflict> {
+  const { ours, theirs, ...commit } = options;
+  const merged = await mergeTrees(repository, ours, theirs, signal);
+  if (merged.kind === "conflict") return merged;
+  const { tree } = merged;
+  return {
+    kind: "merged",
+    commit: await commitTree(repository, { ...commit, tree, parents: [ours, theirs] }, signal),
+    tree,
+  };
+}
+
+/** The conflict arm of a {@link MergeResult}. */
+export type Conflict = Extract<MergeResult, { kind: "conflict" }>;
+
+/**
+ * A conflict told for the agent that has to redo its work: git's words, then each file with its markers
+ * ("ours" is what has landed, "theirs" the agent's own), at most `maxBytes` in all.
+ */
+export async function conflictText(
+  repository: Repository,
+  conflict: Conflict,
+  options: { readonly maxBytes: number },
+  signal: AbortSignal,
+): Promise<string> {
+  let text = `${conflict.messages.join("\n")}\n`;
+  for (const { path } of conflict.conflicts) {
+    const room = options.maxBytes - Buffer.byteLength(text);
+    if (room < 200) {
+      text += "(more files are in conflict; not shown)\n";
+      break;
+    }
+    text += `\n--- ${visibleText(path)} ---\n${await fileText(repository, conflict.tree, path, room, signal)}\n`;
+  }
+  return cut(text, options.maxBytes);
+}
+
+async function fileText(
+  repository: Repository,
+  tree: string,
+  path: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<string> {
+  const listed = await repository.git.run(["ls-tree", "-z", "--full-tree", tree, "--", path], {}, signal);
+  const [record] = splitNul(listed.stdout);
+  const [mode = "", , object] = record?.subarray(0, record.indexOf(9)).toString("latin1").split(" ") ?? [];
+  if (object === undefined || !mode.startsWith("100")) return "(no file stands there after the merge)";
+  try {
+    const bytes = await readObject(repository, object, { maxBytes: Math.max(maxBytes, 1024 * 1024) }, signal);
+    return bytes.includes(0) ? "(binary)" : cut(bytes.toString("utf8"), maxBytes);
+  } catch (error) {
+    signal.throwIfAborted();
+    return `(${gitMessage(error instanceof Error ? error.message : String(error), 200)})`;
+  }
+}
+
+function cut(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  return bytes.length <= maxBytes
+    ? text
+    : `${bytes.subarray(0, Math.max(0, maxBytes - 20)).toString("utf8")}\n… (cut)\n`;
+}

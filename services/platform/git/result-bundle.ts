@@ -1,0 +1,153 @@
+import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AgentdError } from "../../core/errors.ts";
+import type { Repository } from "./bare-repository.ts";
+import { hasCommit, isAncestor } from "./bare-repository.ts";
+import { indexBundle } from "./bundle.ts";
+import { withGitSettings } from "./git.ts";
+import type { ChangedFile } from "./trees.ts";
+import { changedFiles } from "./trees.ts";
+
+/** What a worker claims about its result, and how large it may be. */
+export interface ResultClaim {
+  readonly base: string;
+  readonly commit: string;
+  /** Bytes of the file; default 64 MiB. */
+  readonly maxBytes?: number;
+  /** Bytes of all its objects together, unpacked; default 512 MiB. */
+  readonly maxExpandedBytes?: number;
+  /** Default 100,000. */
+  readonly maxObjects?: number;
+  /** For each git command; default 2 minutes. */
+  readonly timeoutMs?: number;
+}
+
+/** Up to here objects are stored one by one: thousands of small packs would slow down every later command. */
+const LOOSE_OBJECTS_MAX = 1_000;
+const QUARANTINE_PREFIX = "quarantine-";
+
+/**
+ * Verifies a worker's result and, only then, takes it into the cache. The bundle is hostile until proven
+ * otherwise: it is unpacked with `--strict` into a quarantine and must hold exactly the claimed commit, all of
+ * whose objects are there, which descends from the claimed base and changes no submodule.
+ *
+ * @returns what differs between base and commit.
+ * @throws AgentdError BUNDLE_INVALID, OBJECT_MISSING (the base is not in the cache), UPLOAD_TOO_LARGE.
+ */
+export async function importResult(
+  repository: Repository,
+  file: string,
+  claim: ResultClaim,
+  signal: AbortSignal,
+): Promise<readonly ChangedFile[]> {
+  const directory = await mkdtemp(join(repository.gitDir, QUARANTINE_PREFIX));
+  try {
+    await mkdir(join(directory, "pack"));
+    const git = withGitSettings(repository.git, {
+      objectDirectory: directory,
+      alternateObjectDirectories: [repository.objectDirectory],
+    });
+    const quarantine: Repository = { gitDir: repository.gitDir, objectDirectory: directory, git };
+    const { pack, objects, changed } = await verify(quarantine, file, claim, signal);
+    if (objects <= LOOSE_OBJECTS_MAX) await unpack(repository, join(directory, "pack", `pack-${pack}.pack`), signal);
+    else await migratePacks(directory, repository);
+    return changed;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Removes quarantines that a killed process left behind; for a coordinator that starts. */
+export async function sweepQuarantines(repository: Repository): Promise<void> {
+  for (const name of await readdir(repository.gitDir)) {
+    if (name.startsWith(QUARANTINE_PREFIX)) {
+      await rm(join(repository.gitDir, name), { recursive: true, force: true });
+    }
+  }
+}
+
+async function verify(
+  quarantine: Repository,
+  file: string,
+  claim: ResultClaim,
+  signal: AbortSignal,
+): Promise<{ pack: string; objects: number; changed: ChangedFile[] }> {
+  const { base, commit } = claim;
+  const maxBytes = claim.maxBytes ?? 64 * 1024 ** 2;
+  if (!(await hasCommit(quarantine, base, signal))) {
+    throw new AgentdError("OBJECT_MISSING", `The result's base ${base} is not in the cache.`, { metadata: { base } });
+  }
+  const { header, pack } = await indexBundle(quarantine, file, { maxBytes, isStrict: true }, signal);
+  const tips = new Set(header.refs.values());
+  if (tips.size !== 1 || !tips.has(commit)) throw refused(`it does not hold exactly the claimed commit ${commit}`);
+  const objects = await checkSizes(quarantine, pack, claim, signal);
+  const isCommit = await hasCommit(quarantine, commit, signal);
+  if (!isCommit || commit === base || !(await isAncestor(quarantine, base, commit, signal))) {
+    throw refused(`commit ${commit} does not descend from its base ${base}`);
+  }
+  const walk = ["rev-list", "--objects", "--quiet", "--end-of-options", commit, `^${base}`];
+  const walked = await quarantine.git.run(walk, { okExitCodes: [0, 1, 128], ...timeoutOf(claim) }, signal);
+  if (walked.exitCode !== 0) throw refused("objects of its commit are missing");
+  const changed = await changedFiles(quarantine, base, commit, signal);
+  const link = changed.find((change) => change.oldMode === "160000" || change.newMode === "160000");
+  if (link !== undefined) throw refused(`it changes the submodule ${link.path}`);
+  return { pack, objects, changed };
+}
+
+/** Bounds what the pack's objects unpack to. */
+async function checkSizes(
+  quarantine: Repository,
+  pack: string,
+  claim: ResultClaim,
+  signal: AbortSignal,
+): Promise<number> {
+  const maxObjects = claim.maxObjects ?? 100_000;
+  const index = await open(join(quarantine.objectDirectory, "pack", `pack-${pack}.idx`), "r");
+  try {
+    const listed = await quarantine.git.run(["show-index"], { stdin: { fd: index.fd } }, signal);
+    const names = listed.stdout.toString("latin1").match(/\b[0-9a-f]{40}\b/g) ?? [];
+    if (names.length > maxObjects) throw tooLarge(`${names.length} objects; at most ${maxObjects}`);
+    const check = ["cat-file", "--batch-check=%(objectsize)", "--buffer"];
+    const sizes = await quarantine.git.run(check, { stdin: names.map((name) => `${name}\n`).join("") }, signal);
+    const bytes = sizes.stdout
+      .toString("latin1")
+      .split("\n")
+      .reduce((sum, line) => sum + Number(line), 0);
+    const maxBytes = claim.maxExpandedBytes ?? 512 * 1024 ** 2;
+    if (!(bytes <= maxBytes)) throw tooLarge(`${bytes} bytes when unpacked; at most ${maxBytes}`);
+    return names.length;
+  } finally {
+    await index.close();
+  }
+}
+
+/** Stores the objects one by one, children first (`--strict`): a crash leaves no commit without its files. */
+async function unpack(repository: Repository, packFile: string, signal: AbortSignal): Promise<void> {
+  const pack = await open(packFile, "r");
+  try {
+    await repository.git.run(["unpack-objects", "-q", "--strict"], { stdin: { fd: pack.fd } }, signal);
+  } finally {
+    await pack.close();
+  }
+}
+
+/** The index comes last: it is what makes a pack visible. */
+async function migratePacks(directory: string, repository: Repository): Promise<void> {
+  const order = (name: string): number => (name.endsWith(".idx") ? 1 : 0);
+  const names = (await readdir(join(directory, "pack"))).sort((a, b) => order(a) - order(b));
+  const target = join(repository.objectDirectory, "pack");
+  await mkdir(target, { recursive: true });
+  for (const name of names) await rename(join(directory, "pack", name), join(target, name));
+}
+
+function timeoutOf(claim: ResultClaim): { timeoutMs: number } {
+  return { timeoutMs: claim.timeoutMs ?? 120_000 };
+}
+
+function refused(why: string): AgentdError {
+  return new AgentdError("BUNDLE_INVALID", `The worker's result was refused: ${why}.`);
+}
+
+function tooLarge(what: string): AgentdError {
+  return new AgentdError("UPLOAD_TOO_LARGE", `The worker's result has ${what} are accepted.`);
+}

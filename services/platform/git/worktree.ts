@@ -1,0 +1,153 @@
+import { randomBytes } from "node:crypto";
+import { copyFile, lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { AgentdError } from "../../core/errors.ts";
+import { runCommand } from "../process/run-command.ts";
+import type { Repository } from "./bare-repository.ts";
+import { resolveRef } from "./bare-repository.ts";
+import type { Git } from "./git.ts";
+import { withGitSettings } from "./git.ts";
+
+/** A working tree of one attempt. The agent sees `tree` only; all that git trusts lies beside it. */
+export interface Worktree {
+  /** Holds everything of the attempt's tree. */
+  readonly directory: string;
+  /** What the agent sees and may change at will, its own `.git` included. */
+  readonly tree: string;
+  readonly base: string;
+  /** The index as it was when the tree was checked out. */
+  readonly indexFile: string;
+  readonly cache: Repository;
+  /** Must stay readable inside a sandbox, so that the agent's own git finds its history. */
+  readonly readable: readonly string[];
+}
+
+/** Attributes that make git store and check out exact bytes, whatever the tree's own .gitattributes say. */
+export const exactBytesAttributes = "* -text -eol -crlf -ident -filter !working-tree-encoding\n";
+
+const TRASH_PREFIX = ".removing-";
+const REMOVE_TIMEOUT_MS = 10 * 60_000;
+
+/**
+ * Checks a commit out into `directory/tree`. Trees share nothing that git writes, so any number may be made
+ * at once. Files have exactly the bytes of their blobs; symbolic links are links; submodules are empty
+ * directories; no filter, hook or configuration of the repository is run or read.
+ *
+ * Inside the tree stands a throw-away `.git` for the agent's own status, diff, log, add and commit: agentd
+ * never reads it.
+ *
+ * @throws AgentdError REF_NOT_FOUND when the commit is not in the cache; STATE_CONFLICT when the directory exists.
+ */
+export async function createWorktree(
+  options: { readonly cache: Repository; readonly commit: string; readonly directory: string },
+  signal: AbortSignal,
+): Promise<Worktree> {
+  const { cache, directory } = options;
+  const commit = await resolveRef(cache, options.commit, signal);
+  const tree = join(directory, "tree");
+  await mkdir(dirname(directory), { recursive: true });
+  await mkdir(directory, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "EEXIST") throw cause;
+    throw new AgentdError("STATE_CONFLICT", `The worktree ${directory} exists already.`, { cause });
+  });
+  try {
+    await mkdir(tree);
+    const gitDir = join(directory, "checkout.git");
+    await writeGitDirectory(gitDir, { cache, head: commit, isBare: true });
+    const indexFile = join(gitDir, "index");
+    const git = worktreeGit(cache.git, { gitDir, tree, indexFile });
+    await git.run(["read-tree", "--reset", "-u", "--end-of-options", commit], {}, signal);
+    await writeAgentGit(tree, { cache, commit, indexFile });
+    return { directory, tree, base: commit, indexFile, cache, readable: [cache.objectDirectory] };
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** A git that works on an agent's tree with nothing from it: explicit git dir, index and object store. */
+export function worktreeGit(
+  git: Git,
+  place: { readonly gitDir: string; readonly tree: string; readonly indexFile: string },
+): Git {
+  return withGitSettings(git, { gitDir: place.gitDir, workTree: place.tree, indexFile: place.indexFile });
+}
+
+/** Writes a git dir by hand, in half a millisecond: `git init` would copy templates and read configuration. */
+export async function writeGitDirectory(
+  gitDir: string,
+  contents: { readonly cache: Repository; readonly head: string; readonly isBare: boolean; readonly config?: string },
+): Promise<void> {
+  await mkdir(join(gitDir, "objects", "info"), { recursive: true });
+  await mkdir(join(gitDir, "objects", "pack"));
+  await mkdir(join(gitDir, "refs", "heads"), { recursive: true });
+  await mkdir(join(gitDir, "info"));
+  const isMac = process.platform === "darwin";
+  // File systems of macOS ignore case and change the form of accents; git init finds that out by trying.
+  const fileSystem = isMac ? "\tignoreCase = true\n\tprecomposeUnicode = true\n" : "";
+  const core = `[core]\n\trepositoryFormatVersion = 0\n\tbare = ${contents.isBare}\n\tfileMode = true\n${fileSystem}`;
+  await Promise.all([
+    writeFile(join(gitDir, "HEAD"), `${contents.head}\n`),
+    writeFile(join(gitDir, "config"), core + (contents.config ?? "")),
+    writeFile(join(gitDir, "objects", "info", "alternates"), `${contents.cache.objectDirectory}\n`),
+    writeFile(join(gitDir, "info", "attributes"), exactBytesAttributes),
+  ]);
+}
+
+async function writeAgentGit(
+  tree: string,
+  contents: { readonly cache: Repository; readonly commit: string; readonly indexFile: string },
+): Promise<void> {
+  const gitDir = join(tree, ".git");
+  const identity = "[user]\n\tname = agentd agent\n\temail = agent@agentd.invalid\n";
+  const config = `${identity}[gc]\n\tauto = 0\n[advice]\n\tdetachedHead = false\n`;
+  const { cache, commit: head } = contents;
+  await writeGitDirectory(gitDir, { cache, head, isBare: false, config });
+  // A full index with its cached stat data: the agent's first `git status` need not read every file.
+  await copyFile(contents.indexFile, join(gitDir, "index"));
+}
+
+/** Removes a worktree, whatever the agent did to the rights of its folders. A second call does nothing. */
+export async function removeWorktree(worktree: { readonly directory: string }, signal: AbortSignal): Promise<void> {
+  const { directory } = worktree;
+  const trash = join(dirname(directory), `${TRASH_PREFIX}${randomBytes(6).toString("hex")}`);
+  try {
+    await rename(directory, trash);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  await removeTree(trash, signal);
+}
+
+/**
+ * Removes every entry of a folder of worktrees but those whose names are in `keep`: what a killed worker left
+ * behind, half removed or not. For a worker that starts.
+ *
+ * @returns how many were removed.
+ */
+export async function sweepWorktrees(parent: string, keep: ReadonlySet<string>, signal: AbortSignal): Promise<number> {
+  const names = (await readdir(parent).catch(() => [] as string[])).filter((name) => !keep.has(name));
+  for (const name of names) await removeTree(join(parent, name), signal);
+  return names.length;
+}
+
+async function removeTree(path: string, signal: AbortSignal): Promise<void> {
+  // rm(1) is several times faster than Node's own on a tree with a node_modules in it.
+  const script = 'rm -rf -- "$1" 2>/dev/null || { chmod -R u+rwX -- "$1" 2>/dev/null; rm -rf -- "$1"; }';
+  const result = await runCommand(
+    {
+      run: { argv: ["/bin/sh", "-c", script, "sh", path] },
+      cwd: "/",
+      env: { PATH: "/usr/bin:/bin" },
+      timeoutMs: REMOVE_TIMEOUT_MS,
+      outputBytesMax: 4_096,
+    },
+    signal,
+  );
+  const isLeft = await lstat(path).then(
+    () => true,
+    () => false,
+  );
+  if (isLeft) throw new AgentdError("INTERNAL", `Could not remove ${path}: ${result.output.trim()}`);
+}
