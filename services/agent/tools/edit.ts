@@ -109,6 +109,10 @@ function closestLine(text: string, oldText: string): string | undefined {
   const found = lines[best.line - 1];
   // Aider's similarity for "did you mean" is 0.6 (aider/coders/editblock_coder.py).
   if (found === undefined || best.score > target.length * 0.4) return undefined;
-  const why = best.score === 0 ? " Only its white space differs." : "";
+  const why = plain(wanted) === plain(found) ? " Only its white space differs." : "";
   return `Closest to ${JSON.stringify(clipEnd(wanted, 200))} is line ${best.line}: ${JSON.stringify(clipEnd(found, 200))}.${why}`;
+}
+
+function plain(line: string): string {
+  return line.replaceAll(/\s/gu, "");
 }

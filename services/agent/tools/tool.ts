@@ -67,15 +67,15 @@ export function wholeNumber() {
  * writes `"type": ["integer", "null"]`.
  */
 function toParameters(object: z.ZodType): Record<string, unknown> {
-  const { $schema: _, ...parameters } = z.toJSONSchema(object, {
-    io: "output",
-    override: ({ jsonSchema }) => {
-      if (!Array.isArray(jsonSchema.type)) return;
-      jsonSchema.anyOf = jsonSchema.type.map((type) => ({ type }));
-      delete jsonSchema.type;
-    },
-  });
-  return parameters;
+  const { $schema: _, properties = {}, ...rest } = z.toJSONSchema(object, { io: "output" });
+  const spelled = Object.entries(properties).map(([name, property]) => [name, withAnyOf(property)]);
+  return { type: rest["type"], properties: Object.fromEntries(spelled), ...rest };
+}
+
+function withAnyOf(property: z.core.JSONSchema._JSONSchema): unknown {
+  if (typeof property !== "object") return property;
+  const { type, ...rest } = property;
+  return Array.isArray(type) ? { anyOf: type.map((one: string) => ({ type: one })), ...rest } : property;
 }
 
 /** Numbers and booleans that a server's parser left as text (`"true"`), where the schema takes no text. */

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createTemporaryWorktree, type TemporaryWorktree } from "../temporary-worktree.ts";
+import { createToolSet, toolNames } from "./tool-set.ts";
+
+let tree: TemporaryWorktree;
+beforeEach(async () => {
+  tree = await createTemporaryWorktree();
+});
+afterEach(() => tree[Symbol.asyncDispose]());
+
+const context = {} as Parameters<typeof createToolSet>[0];
+const check = (name: string, text: string) => tree.tools.check({ id: "1", name, arguments: text });
+const problem = (name: string, text: string) => {
+  const verdict = check(name, text);
+  return "problem" in verdict ? verdict.problem : "valid";
+};
+
+describe("the schemas", () => {
+  it("are the same bytes for every agent, in a fixed order", () => {
+    expect(JSON.stringify(createToolSet(context).schemas)).toBe(JSON.stringify(tree.tools.schemas));
+    expect(tree.tools.schemas.map((schema) => schema.name)).toEqual(toolNames);
+    expect(toolNames).toEqual(["read", "write", "edit", "bash", "glob", "grep", "finish"]);
+  });
+
+  it("take less than 2,500 tokens, at the pessimistic 3 characters a token", () => {
+    expect(JSON.stringify(tree.tools.schemas).length).toBeLessThan(7_500);
+  });
+
+  it("are strict: nothing extra, everything required, optional means nullable", () => {
+    for (const { parameters } of tree.tools.schemas) {
+      const properties = parameters["properties"] as Record<string, Record<string, unknown>>;
+      expect(parameters["additionalProperties"]).toBe(false);
+      expect(parameters["required"]).toEqual(Object.keys(properties));
+      for (const property of Object.values(properties)) {
+        expect(property["type"] !== undefined || property["anyOf"] !== undefined).toBe(true);
+        expect(Array.isArray(property["type"])).toBe(false);
+        expect(property["minimum"]).toBeUndefined();
+      }
+    }
+  });
+
+  it("leave out the tools that the job does not allow, but never finish", () => {
+    expect(createToolSet(context, ["grep", "read"]).schemas.map((schema) => schema.name)).toEqual([
+      "read",
+      "grep",
+      "finish",
+    ]);
+    expect(() => createToolSet(context, ["rm"])).toThrow('no tool is called "rm"');
+  });
+});
+
+describe("check", () => {
+  it.each([
+    ["read", '{"file_path":"a"}'],
+    ["read", '{"file_path":"a","offset":null,"limit":3}'],
+    ["read", '{"file_path":"a","offset":"7","limit":"null"}'],
+    ["read", '"{\\"file_path\\":\\"a\\"}"'],
+    ["edit", '{"file_path":"a","old_string":"1","new_string":"true","replace_all":"true"}'],
+    ["finish", '{"status":"done","summary":""}'],
+  ])("accepts %s %s", (name, text) => {
+    expect(problem(name, text)).toBe("valid");
+  });
+
+  it("keeps text that looks like a number where text is wanted", () => {
+    const verdict = check("edit", '{"file_path":"1","old_string":"1","new_string":"2","replace_all":null}');
+    expect(verdict).toMatchObject({ valid: { args: { file_path: "1", old_string: "1", new_string: "2" } } });
+  });
+
+  it.each([
+    ["edit", '{"file_path":"a"', "not a JSON object"],
+    ["edit", "[]", "not a JSON object"],
+    ["edit", '{"file_path":"a"}{"file_path":"a"}', "not a JSON object"],
+    ["edit", '{"file_path":"a","oldString":"x","new_string":"y"}', '"old_string" is missing'],
+    ["edit", '{"file_path":"a","oldString":"x","new_string":"y"}', 'unknown argument "oldString"'],
+    ["read", '{"file_path":7}', '"file_path"'],
+    ["read", '{"file_path":"a","offset":1.5}', "whole number"],
+    ["read", "{}", 'Send exactly: {"file_path": <string>, "offset": <integer> or null, "limit": <integer> or null}'],
+    ["finish", '{"status":"ok","summary":""}', '"status": "done" or "blocked"'],
+    ["Read", "{}", "Did you mean read?"],
+    ["apply_patch", "{}", "The tools are: read, write, edit, bash, glob, grep, finish."],
+    ["__proto__", "{}", "There is no tool"],
+  ])("tells the model what to send instead of %s %s", (name, text, told) => {
+    expect(problem(name, text)).toContain(told);
+  });
+
+  it("is not fooled by a key named __proto__", () => {
+    expect(problem("read", '{"file_path":"a","__proto__":{"x":1}}')).toContain("unknown argument");
+  });
+});
