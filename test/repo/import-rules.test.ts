@@ -54,6 +54,7 @@ const otherRules: [file: string, text: string, rule: string][] = [
   ],
   ["core/knows-the-time.ts", `export const now = () => Date.now();\n`, "no-restricted-properties"],
   ["core/waits.ts", `export async function wait(p: Promise<void>) {\n  await p;\n}\n`, "no-async-await"],
+  ["core/asks-the-platform.test.ts", `export { x } from "../platform/nats/probe.ts";\n`, "no-restricted-imports"],
   ["agent/knows-an-adapter.ts", `export { x } from "../model/adapter.ts";\n`, "no-restricted-imports"],
   ["core/loads-late.ts", `export const late = () => import("../agent/probe.ts");\n`, "no-restricted-imports"],
   ["worker/floats.ts", `async function f() {}\nexport function g() {\n  f();\n}\n`, "no-floating-promises"],
