@@ -1,0 +1,160 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const agentdBin = join(root, "services/standalone/bin/agentd");
+const agentctlBin = join(root, "services/agentctl/bin/agentctl");
+
+/** What a command printed and how it ended. */
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A whole agentd with a simulated model, in a throw-away folder. */
+export interface TestAgentd extends AsyncDisposable {
+  readonly data: string;
+  readonly endpoints: { readonly grpc: string; readonly nats: string; readonly model: readonly string[] };
+  /** Runs `agentctl` against it. */
+  ctl(args: readonly string[], options?: CtlOptions): Promise<CommandResult>;
+  /** Process id of a part (`coordinator`, `nats-server`, `vllm-sim`, or a worker's name) as it is now. */
+  pidOf(part: string): Promise<number>;
+  readonly workers: readonly string[];
+  /** Kills `agentd up` itself and all parts at once, as a power cut would. */
+  killAll(): Promise<void>;
+  /** Starts it again on the same folder after {@link killAll} or {@link stop}. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+  /** Log text of a part. */
+  log(part: string): Promise<string>;
+}
+
+export interface CtlOptions {
+  readonly cwd?: string;
+  readonly input?: string;
+  readonly timeoutMs?: number;
+}
+
+export interface StartOptions {
+  readonly workers?: number;
+  readonly slots?: number;
+  readonly simArgs?: readonly string[];
+  /** More flags of `agentd up`. */
+  readonly args?: readonly string[];
+}
+
+/** Runs a command to its end; never throws for an exit code. */
+export function runProgram(file: string, args: readonly string[], options: CtlOptions = {}): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      file,
+      [...args],
+      { cwd: options.cwd ?? tmpdir(), timeout: options.timeoutMs ?? 120_000, maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+        resolve({ code, stdout, stderr });
+      },
+    );
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(options.input ?? "");
+  });
+}
+
+/** Runs agentctl against a server, or none. */
+export function runAgentctl(args: readonly string[], options?: CtlOptions): Promise<CommandResult> {
+  return runProgram(agentctlBin, args, options);
+}
+
+/** Starts a whole agentd with the simulated model on free ports. */
+export async function startAgentd(options: StartOptions = {}): Promise<TestAgentd> {
+  const data = await mkdtemp(join(tmpdir(), "agentd-e2e-"));
+  const args = [
+    "up",
+    "--simulate",
+    `--data=${data}`,
+    "--listen=127.0.0.1:0",
+    `--workers=${options.workers ?? 1}`,
+    `--slots=${options.slots ?? 8}`,
+    "--lease-ms=3000",
+    "--heartbeat-ms=500",
+    ...(options.simArgs ?? []).map((arg) => `--sim-arg=${arg}`),
+    ...(options.args ?? []),
+  ];
+  let child = await launch(args, data);
+  const readEndpoints = async () =>
+    JSON.parse(await readFile(join(data, "endpoints.json"), "utf8")) as TestAgentd["endpoints"] & { workers: string[] };
+  let endpoints = await readEndpoints();
+  const pidOf = async (part: string) => Number((await readFile(join(data, "run", `${part}.pid`), "utf8")).trim());
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    await new Promise((resolve) => child.once("exit", resolve));
+    clearTimeout(timer);
+  };
+  return {
+    data,
+    get endpoints() {
+      return endpoints;
+    },
+    workers: endpoints.workers,
+    ctl: (words, ctlOptions) => runAgentctl(["--server", endpoints.grpc, ...words], ctlOptions),
+    pidOf,
+    async killAll() {
+      const exited = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await exited;
+      for (const part of ["nats-server", "coordinator", "vllm-sim", ...endpoints.workers]) {
+        try {
+          process.kill(await pidOf(part), "SIGKILL");
+        } catch {
+          // Already gone.
+        }
+      }
+    },
+    async restart() {
+      child = await launch(args, data);
+      endpoints = await readEndpoints();
+    },
+    stop,
+    log: (part) => readFile(join(data, "logs", `${part}.log`), "utf8"),
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await rm(data, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+async function launch(args: readonly string[], data: string): Promise<ChildProcess> {
+  const child = spawn(agentdBin, [...args], { cwd: tmpdir(), stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  await new Promise<void>((resolve, reject) => {
+    const collect = (chunk: string) => {
+      output = (output + chunk).slice(-16_384);
+      if (output.includes(" is up\n")) resolve();
+    };
+    child.stdout.setEncoding("utf8").on("data", collect);
+    child.stderr.setEncoding("utf8").on("data", collect);
+    child.once("exit", (code) => reject(new Error(`agentd up on ${data} ended with ${code}:\n${output}`)));
+  });
+  return child;
+}
+
+/** Waits until `probe` gives a value; polls, because the outside world has no promise to await. */
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined> | T | undefined,
+  timeoutMs = 60_000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined) return value;
+    if (performance.now() > deadline) throw new Error(`${what} did not happen within ${timeoutMs / 1000}s`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
