@@ -29,6 +29,11 @@ export interface TailOptions {
   readonly onMessage: (message: TailMessage) => void;
   /** Told each time that reading (re)starts, with how many messages match and are yet to come. */
   readonly onOpen?: (pending: number) => void;
+  /**
+   * Asked when the server wants to know whether to go on: while it is true nothing more is asked for, and about a
+   * window of the server's flow control (tens of MiB at most) may still arrive. Call `goOn` when it turned false.
+   */
+  readonly isFull?: () => boolean;
   /** Asked each time before reading (re)starts; may move the start, for example to rebuild. */
   readonly onStart?: (start: TailStart) => Promise<TailStart>;
 }
@@ -37,6 +42,8 @@ export interface TailOptions {
 export interface StreamTail {
   /** Starts again from where `start` says; for a reader that found a hole. */
   restart(start: TailStart): void;
+  /** Lets the server send on after `isFull` held it. */
+  goOn(): void;
   close(): Promise<void>;
 }
 
@@ -63,10 +70,12 @@ export function tailStream(link: NatsLink, options: TailOptions): StreamTail {
   let resume: TailStart = options.start;
   let generation = 0;
   let session: Session | undefined;
+  let heldFlow: string | undefined;
   let wake: (() => void) | undefined;
 
   const invalidate = (): void => {
     generation += 1;
+    heldFlow = undefined;
     session?.subscription.unsubscribe();
     wake?.();
   };
@@ -79,7 +88,12 @@ export function tailStream(link: NatsLink, options: TailOptions): StreamTail {
       if (error !== null) return invalidate();
       if (heard !== undefined) heard.lastHeardMs = performance.now();
       if (isControl(msg)) {
-        if (msg.reply !== undefined && msg.reply !== "") msg.respond();
+        // A stalled consumer names the subject to answer in its heartbeats.
+        const flow = msg.reply ?? "";
+        const subject = flow !== "" ? flow : (msg.headers?.get("Nats-Consumer-Stalled") ?? "");
+        if (subject === "") return;
+        if (options.isFull?.() === true) heldFlow = subject;
+        else link.connection.publish(subject);
         return;
       }
       const message = parseTailMessage(msg);
@@ -140,6 +154,11 @@ export function tailStream(link: NatsLink, options: TailOptions): StreamTail {
     restart(start) {
       resume = start;
       invalidate();
+    },
+    goOn() {
+      if (heldFlow === undefined || !link.isConnected) return;
+      link.connection.publish(heldFlow);
+      heldFlow = undefined;
     },
     async close() {
       stopStates();
