@@ -25,6 +25,7 @@ export function createWallBudget(clock: Clock, wallMs: number): WallBudget {
   let usedBeforeMs = 0;
   let runningSinceMs: number | undefined = clock.now();
   let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
   const usedMs = () => usedBeforeMs + (runningSinceMs === undefined ? 0 : clock.now() - runningSinceMs);
   const arm = () => {
     clearTimeout(timer);
@@ -42,12 +43,13 @@ export function createWallBudget(clock: Clock, wallMs: number): WallBudget {
     signal: controller.signal,
     usedMs,
     setWaiting(isWaiting) {
-      if (isWaiting === (runningSinceMs === undefined)) return;
+      if (isClosed || isWaiting === (runningSinceMs === undefined)) return;
       usedBeforeMs = usedMs();
       runningSinceMs = isWaiting ? undefined : clock.now();
       arm();
     },
     close: () => {
+      isClosed = true;
       usedBeforeMs = usedMs();
       runningSinceMs = undefined;
       clearTimeout(timer);

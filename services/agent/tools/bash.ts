@@ -27,8 +27,7 @@ export const bashTool = defineTool({
     if (Buffer.byteLength(args.command) > commandBytesMax) {
       throw new ToolError(`The command is longer than ${commandBytesMax} bytes. Write it to a file and run that.`);
     }
-    // Models often write seconds: nothing useful runs in less than one.
-    const timeoutMs = Math.min(Math.max(args.timeout ?? timeoutDefaultMs, 1_000), timeoutMaxMs);
+    const timeoutMs = args.timeout === null ? timeoutDefaultMs : toTimeoutMs(args.timeout);
     const argv = ["bash", "--noprofile", "--norc", "-c", args.command];
     const result = await context.execute({ argv, timeoutMs, outputBytesMax: outputCharsMax * 4 }, signal);
     if (result.exitCode === 0 && !result.timedOut) {
@@ -43,3 +42,9 @@ export const bashTool = defineTool({
     throw new ToolError(output.trim() === "" ? `[${end}, no output]` : `${output.trimEnd()}\n[${end}]`);
   },
 });
+
+/** Models often write seconds. No command is meant to be killed within its first second, so small numbers are seconds. */
+function toTimeoutMs(timeout: number): number {
+  if (timeout < 1) throw new ToolError("timeout must be at least 1.");
+  return Math.min(timeout < 1_000 ? timeout * 1_000 : timeout, timeoutMaxMs);
+}
