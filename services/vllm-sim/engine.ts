@@ -1,0 +1,182 @@
+import { randomUUID } from "node:crypto";
+import { decide } from "./brain.ts";
+import type { SimConfig } from "./config.ts";
+import { readConversation } from "./conversation.ts";
+import type { Fault } from "./faults.ts";
+import { createEngineMetrics, type EngineMetrics } from "./metrics.ts";
+import { createPrefixCache } from "./prefix-cache.ts";
+import { type CutReply, cutReply } from "./reply-stream.ts";
+import type { ChatInput } from "./request.ts";
+import { createScheduler, type EngineLoad } from "./scheduler.ts";
+import { hashText } from "./tokens.ts";
+import { createUsageHistory, type UsageSample } from "./usage-history.ts";
+
+/** Who hears of an answer while it is made. */
+export interface AnswerListener {
+  onPiece(index: number): void;
+  onEnd(): void;
+  /** The fault plan says: the connection breaks here. */
+  onBreak(): void;
+}
+
+/** An answer that is being made. */
+export interface Answer {
+  readonly id: string;
+  readonly reply: CutReply;
+  readonly cachedTokens: number;
+  /** Frees the slot, or the place in the queue; nothing is told to the listener afterwards. */
+  cancel(): void;
+}
+
+/** What `/sim/stats` tells. */
+export interface SimStats {
+  readonly simulated: true;
+  readonly slots: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly runningPeak: number;
+  readonly waitingPeak: number;
+  readonly requests: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly generationTokens: number;
+  /** Requests that a fault concerned, by kind. */
+  readonly faults: Readonly<Record<string, number>>;
+  readonly samples: readonly UsageSample[];
+}
+
+/** A simulated inference engine: brain, slots, cache and metrics, without HTTP. */
+export interface Engine {
+  answer(input: ChatInput, listener: AnswerListener): Answer;
+  /** Whether one more request would exceed the queue's bound. */
+  readonly isFull: boolean;
+  load(): EngineLoad;
+  renderMetrics(): string;
+  stats(): SimStats;
+  close(): void;
+}
+
+// Conversations remembered for the faults that come once.
+const seenMax = 20_000;
+
+/** Creates an engine from checked settings. */
+export function createEngine(config: SimConfig, now: () => number): Engine {
+  const history = createUsageHistory(now);
+  const metrics = createEngineMetrics(config.model, config.kvBlocks);
+  const cache = createPrefixCache(config.kvBlocks);
+  const scheduler = createScheduler({
+    slots: config.slots,
+    prefillTokensPerSecond: config.prefillTokensPerSecond,
+    decodeMsPerToken: config.decodeMsPerToken,
+    now,
+    onLoad: (load) => {
+      history.record(load.running, load.waiting);
+    },
+  });
+  const seen = new Set<number>();
+  const faults: Record<string, number> = {};
+
+  const isRepeat = (prompt: string): boolean => {
+    const digest = hashText(prompt);
+    if (seen.has(digest)) return true;
+    if (seen.size >= seenMax) seen.clear();
+    seen.add(digest);
+    return false;
+  };
+
+  return {
+    answer(input, listener) {
+      const conversation = readConversation(input.messages);
+      const decision = decide(conversation, input.tools, {
+        shares: config,
+        seed: config.seed,
+        isRepeat: isRepeat(input.prompt),
+      });
+      const fault: Fault = decision.isFaulty ? decision.fault : { kind: "none" };
+      if (fault.kind !== "none") faults[fault.kind] = (faults[fault.kind] ?? 0) + 1;
+      const reply = cutReply(
+        decision.reply,
+        input.outputTokensMax,
+        () => `chatcmpl-tool-${randomUUID().replaceAll("-", "")}`,
+      );
+      const cachedTokens = cache.match(input.prompt);
+      countPrompt(metrics, input.promptTokens, cachedTokens);
+      const cancel = schedule({ fault, reply, input, cachedTokens, listener });
+      return { id: `chatcmpl-${randomUUID()}`, reply, cachedTokens, cancel };
+    },
+    get isFull() {
+      const { running, waiting } = scheduler.load();
+      return config.queuedMax > 0 && running + waiting >= config.queuedMax;
+    },
+    load: scheduler.load,
+    renderMetrics: () => metrics.render(scheduler.load()),
+    stats() {
+      const { running, waiting } = scheduler.load();
+      const { requests, promptTokens, cacheHitTokens, generationTokens } = metrics.totals;
+      return {
+        simulated: true,
+        slots: config.slots,
+        running,
+        waiting,
+        runningPeak: history.runningPeak,
+        waitingPeak: history.waitingPeak,
+        requests,
+        promptTokens,
+        cachedTokens: cacheHitTokens,
+        generationTokens,
+        faults: { ...faults },
+        samples: history.samples(),
+      };
+    },
+    close: scheduler.close,
+  };
+
+  function schedule(job: {
+    readonly fault: Fault;
+    readonly reply: CutReply;
+    readonly input: ChatInput;
+    readonly cachedTokens: number;
+    readonly listener: AnswerListener;
+  }): () => void {
+    const { fault, reply, input, listener } = job;
+    const startedAtMs = now();
+    const pieceTokens = reply.pieces.length === 0 ? [1] : reply.pieces.map((piece) => piece.tokens);
+    const breakAt = fault.kind === "break" ? Math.floor(pieceTokens.length / 2) : undefined;
+    let isOver = false;
+    const takeBack = scheduler.submit({
+      promptTokens: input.promptTokens,
+      cachedTokens: job.cachedTokens,
+      pieceTokens,
+      extraDelayMs: fault.kind === "slow" ? fault.delayMs : 0,
+      isStalled: fault.kind === "stall",
+      onPiece: (index) => {
+        if (index === 0) {
+          metrics.observe("firstToken", (now() - startedAtMs) / 1000);
+          cache.store(input.prompt);
+        }
+        metrics.totals.generationTokens += pieceTokens[index] ?? 0;
+        if (index === breakAt) listener.onBreak();
+        else if (index < reply.pieces.length) listener.onPiece(index);
+      },
+      onEnd: () => {
+        isOver = true;
+        metrics.success(reply.finishReason === "length" ? "length" : "stop");
+        metrics.observe("endToEnd", (now() - startedAtMs) / 1000);
+        listener.onEnd();
+      },
+    });
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      metrics.success("abort");
+      takeBack();
+    };
+  }
+}
+
+function countPrompt(metrics: EngineMetrics, promptTokens: number, cachedTokens: number): void {
+  metrics.totals.requests += 1;
+  metrics.totals.promptTokens += promptTokens;
+  metrics.totals.cacheQueryTokens += promptTokens;
+  metrics.totals.cacheHitTokens += cachedTokens;
+}

@@ -1,0 +1,140 @@
+import { blockTokens } from "./prefix-cache.ts";
+
+/** One request as the engine sees it. */
+export interface EngineWork {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  /** Tokens of each piece of output, in order; a piece is delivered when its last token is decoded. */
+  readonly pieceTokens: readonly number[];
+  /** Added before the first token. */
+  readonly extraDelayMs: number;
+  /** Takes its slot and never gives output. */
+  readonly isStalled: boolean;
+  readonly onPiece: (index: number) => void;
+  /** All pieces are out and the slot is free. */
+  readonly onEnd: () => void;
+}
+
+/** The state of the engine now. */
+export interface EngineLoad {
+  readonly running: number;
+  readonly waiting: number;
+  /** KV blocks held by running requests. */
+  readonly blocksInUse: number;
+}
+
+/** Bounded slots, a first-come queue, one prefill lane and steady decoding: continuous batching seen from outside. */
+export interface Scheduler {
+  /** Queues the work; the returned function takes it back and frees its slot, at any time. */
+  submit(work: EngineWork): () => void;
+  load(): EngineLoad;
+  close(): void;
+}
+
+interface SchedulerDeps {
+  readonly slots: number;
+  readonly prefillTokensPerSecond: number;
+  readonly decodeMsPerToken: number;
+  readonly now: () => number;
+  /** Called after each change of running or waiting. */
+  readonly onLoad: (load: EngineLoad) => void;
+}
+
+interface Running {
+  readonly work: EngineWork;
+  next: number;
+  dueAtMs: number;
+  doneTokens: number;
+}
+
+// All streams share one timer: 128 streams with a timer each would cost more than the answers.
+const tickMsMin = 4;
+
+/** Creates the scheduler of one simulated engine. */
+export function createScheduler(deps: SchedulerDeps): Scheduler {
+  const queue = new Set<EngineWork>();
+  const running = new Map<EngineWork, Running>();
+  let prefillFreeAtMs = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let timerAtMs = Number.POSITIVE_INFINITY;
+
+  const load = (): EngineLoad => {
+    let blocksInUse = 0;
+    for (const { work, doneTokens } of running.values()) {
+      blocksInUse += Math.ceil((work.promptTokens + doneTokens) / blockTokens);
+    }
+    return { running: running.size, waiting: queue.size, blocksInUse };
+  };
+
+  const admit = () => {
+    const now = deps.now();
+    for (const work of queue) {
+      if (running.size >= deps.slots) break;
+      queue.delete(work);
+      const prefillMs = ((work.promptTokens - work.cachedTokens) / deps.prefillTokensPerSecond) * 1000;
+      prefillFreeAtMs = Math.max(now, prefillFreeAtMs) + prefillMs;
+      const firstMs = (work.pieceTokens[0] ?? 0) * deps.decodeMsPerToken;
+      const dueAtMs = work.isStalled ? Number.POSITIVE_INFINITY : prefillFreeAtMs + work.extraDelayMs + firstMs;
+      running.set(work, { work, next: 0, dueAtMs, doneTokens: 0 });
+    }
+    deps.onLoad(load());
+    arm();
+  };
+
+  const arm = () => {
+    let nextAtMs = Number.POSITIVE_INFINITY;
+    for (const { dueAtMs } of running.values()) nextAtMs = Math.min(nextAtMs, dueAtMs);
+    if (nextAtMs === Number.POSITIVE_INFINITY || (timer !== undefined && timerAtMs <= nextAtMs)) return;
+    clearTimeout(timer);
+    timerAtMs = nextAtMs;
+    timer = setTimeout(tick, Math.max(tickMsMin, nextAtMs - deps.now()));
+  };
+
+  const tick = () => {
+    timer = undefined;
+    timerAtMs = Number.POSITIVE_INFINITY;
+    const now = deps.now();
+    let hasEnded = false;
+    for (const entry of [...running.values()]) {
+      while (entry.dueAtMs <= now && running.has(entry.work)) hasEnded = step(entry) || hasEnded;
+    }
+    if (hasEnded) admit();
+    else arm();
+  };
+
+  /** Delivers one piece; true when it was the last one. */
+  const step = (entry: Running): boolean => {
+    const { work } = entry;
+    if (entry.next < work.pieceTokens.length) {
+      entry.doneTokens += work.pieceTokens[entry.next] ?? 0;
+      entry.next += 1;
+      work.onPiece(entry.next - 1);
+      // The listener may have taken the work back.
+      if (!running.has(work)) return false;
+    }
+    if (entry.next < work.pieceTokens.length) {
+      entry.dueAtMs += (work.pieceTokens[entry.next] ?? 0) * deps.decodeMsPerToken;
+      return false;
+    }
+    running.delete(work);
+    work.onEnd();
+    return true;
+  };
+
+  return {
+    submit(work) {
+      queue.add(work);
+      admit();
+      return () => {
+        const wasThere = queue.delete(work) || running.delete(work);
+        if (wasThere) admit();
+      };
+    },
+    load,
+    close() {
+      clearTimeout(timer);
+      queue.clear();
+      running.clear();
+    },
+  };
+}
