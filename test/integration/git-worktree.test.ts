@@ -14,6 +14,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Repository } from "../../services/platform/git/bare-repository.ts";
@@ -84,6 +85,10 @@ async function git(cwd: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
+async function until(isDone: () => boolean): Promise<void> {
+  while (!isDone()) await delay(10);
+}
+
 async function newTree(): Promise<Worktree> {
   count += 1;
   return createWorktree({ cache, commit: base, directory: join(root, "trees", `attempt-${count}`) }, signal);
@@ -141,6 +146,17 @@ test("a change of the same size whose time stamp was set back is still found", a
   await writeFile(file, "ONE\nTWO\n");
   await utimes(file, atime, mtime);
   expect((await harvested(worktree)).changes).toEqual({ "lf.txt": "M" });
+});
+
+test("a change of the same size within the second of the checkout is found in a later second", async () => {
+  await until(() => Date.now() % 1_000 < 200);
+  const worktree = await newTree();
+  await writeFile(join(worktree.tree, "lf.txt"), "ONE\nTWO\n");
+  await writeFile(join(worktree.tree, "data.evil"), "PLAIN\n");
+  const second = Math.floor(Date.now() / 1_000);
+  await until(() => Math.floor(Date.now() / 1_000) > second);
+  expect((await harvested(worktree)).changes).toEqual({ "lf.txt": "M", "data.evil": "M" });
+  expect(await git(worktree.tree, "status", "--porcelain")).toBe(" M data.evil\n M lf.txt\n");
 });
 
 test("a directory replaced by a link, a file replaced by a directory and the reverse are taken as they are", async () => {
@@ -254,7 +270,7 @@ test("the agent's own git works in the tree: status is clean, log shows the base
   expect((await harvested(worktree)).changes).toEqual({ mine: "A" });
 });
 
-test("one hundred trees can be made at once, and all of them removed", async () => {
+test("one hundred trees can be made at once, and all of them removed", { timeout: 60_000 }, async () => {
   const parent = join(root, "many");
   const names = Array.from({ length: 100 }, (_, index) => `tree-${index}`);
   const trees = await Promise.all(
@@ -267,7 +283,9 @@ test("one hundred trees can be made at once, and all of them removed", async () 
   expect(await readdir(parent)).toEqual(["tree-99"]);
 });
 
-test("a tree of 5,000 files is made and harvested in less than two seconds each", async () => {
+test("a tree of 5,000 files is made and harvested in seconds, even on a busy machine", {
+  timeout: 60_000,
+}, async () => {
   const origin = join(root, "large");
   await mkdir(origin);
   await git(origin, "init", "-q", "-b", "main");
@@ -287,10 +305,10 @@ test("a tree of 5,000 files is made and harvested in less than two seconds each"
   const changedAt = performance.now();
   const result = await harvest(worktree, { message: "m\n", author }, signal);
   const harvestedAt = performance.now();
-  console.log(`checkout ${Math.round(madeAt - startedAt)} ms, harvest ${Math.round(harvestedAt - changedAt)} ms`);
   expect(await changedFiles(result.repository, commit, result.commit ?? "", signal)).toHaveLength(1);
-  expect(madeAt - startedAt).toBeLessThan(2_000);
-  expect(harvestedAt - changedAt).toBeLessThan(2_000);
+  // Alone on 2 cores: about 0.3 s and 0.1 s. The bound has room for other tests running beside this one.
+  expect(madeAt - startedAt).toBeLessThan(10_000);
+  expect(harvestedAt - changedAt).toBeLessThan(5_000);
 });
 
 test("a folder without rights is made readable for the harvest and removed in the end", async () => {

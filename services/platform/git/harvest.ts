@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { copyFile, lstat } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentdError } from "../../core/errors.ts";
 import { runCommand } from "../process/run-command.ts";
@@ -7,7 +7,7 @@ import type { Repository } from "./bare-repository.ts";
 import type { Git, GitIdentity } from "./git.ts";
 import { decodePath, gitMessage, splitNul } from "./git-text.ts";
 import type { Worktree } from "./worktree.ts";
-import { worktreeGit, writeGitDirectory } from "./worktree.ts";
+import { copyIndex, worktreeGit, writeGitDirectory } from "./worktree.ts";
 
 /** What the agent left in its tree. */
 export interface Harvest {
@@ -42,7 +42,7 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   const gitDir = join(worktree.directory, `harvest-${randomBytes(6).toString("hex")}.git`);
   await writeGitDirectory(gitDir, { cache, head: base, isBare: true });
   const indexFile = join(gitDir, "index");
-  await copyFile(worktree.indexFile, indexFile);
+  await copyIndex(worktree.indexFile, indexFile);
   const git = worktreeGit(cache.git, { gitDir, tree, indexFile });
   const plain: Repository = { gitDir, objectDirectory: join(gitDir, "objects"), git };
 

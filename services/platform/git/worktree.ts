@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { copyFile, lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, lstat, mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AgentdError } from "../../core/errors.ts";
 import { runCommand } from "../process/run-command.ts";
@@ -104,7 +104,19 @@ async function writeAgentGit(
   const { cache, commit: head } = contents;
   await writeGitDirectory(gitDir, { cache, head, isBare: false, config });
   // A full index with its cached stat data: the agent's first `git status` need not read every file.
-  await copyFile(contents.indexFile, join(gitDir, "index"));
+  await copyIndex(contents.indexFile, join(gitDir, "index"));
+}
+
+/**
+ * Copies an index together with its time stamp. Git compares times by the second and reads again the contents
+ * of files that are not older than the index: a copy with a later time would hide a change of equal size that
+ * was made within the second of the checkout.
+ */
+export async function copyIndex(from: string, to: string): Promise<void> {
+  const { mtimeMs } = await stat(from);
+  await copyFile(from, to);
+  const seconds = Math.floor(mtimeMs) / 1_000;
+  await utimes(to, seconds, seconds);
 }
 
 /** Removes a worktree, whatever the agent did to the rights of its folders. A second call does nothing. */
