@@ -25,6 +25,8 @@ export interface WorktreeFile extends LocatedPath {
 export interface WorktreeFiles {
   /** Real path of the worktree. */
   readonly root: string;
+  /** Whether the root itself is no longer there: an agent's command may have removed it. */
+  isGone(): Promise<boolean>;
   /** @throws ToolError when the path leads out of the worktree or into a `.git`. */
   locate(path: string): Promise<LocatedPath>;
   /** Reads a regular file of at most `bytesMax` bytes. @throws ToolError with the reason otherwise. */
@@ -49,6 +51,7 @@ export async function createWorktreeFiles(root: string): Promise<WorktreeFiles> 
   const locateIn = (path: string) => locate(realRoot, [realRoot, root], path);
   return {
     root: realRoot,
+    isGone: async () => (await lstat(realRoot).catch(ignoreMissing)) === undefined,
     locate: locateIn,
     read: async (path, bytesMax) => {
       const located = await locateIn(path);

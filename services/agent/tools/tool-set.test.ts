@@ -87,3 +87,40 @@ describe("check", () => {
     expect(problem("read", '{"file_path":"a","__proto__":{"x":1}}')).toContain("unknown argument");
   });
 });
+
+describe("run", () => {
+  const failing = (code: string) => {
+    const error = Object.assign(new Error(`${code}: no luck`), { code });
+    const files = { root: "/", isGone: async () => false, read: () => Promise.reject(error) };
+    const tools = createToolSet({ ...context, files } as unknown as typeof context);
+    return tools.run(valid(tools.check({ id: "1", name: "read", arguments: '{"file_path":"a"}' })), signal);
+  };
+  const valid = (verdict: ReturnType<typeof check>) => {
+    if ("problem" in verdict) throw new Error(verdict.problem);
+    return verdict.valid;
+  };
+  const signal = new AbortController().signal;
+
+  it("tells the model about a failure of its call", async () => {
+    expect(await failing("ETXTBSY")).toEqual({ content: "read failed: ETXTBSY.", isError: true });
+  });
+
+  it("throws a failure of the machine, such as a full disk", async () => {
+    await expect(failing("ENOSPC")).rejects.toThrow("ENOSPC: no luck");
+  });
+
+  it("runs nothing after an abort", async () => {
+    const call = valid(check("bash", '{"command":"touch ran"}'));
+    await expect(tree.tools.run(call, AbortSignal.abort(new Error("lease lost")))).rejects.toThrow("lease lost");
+    expect((await tree.use("glob", { pattern: "ran" })).content).toContain("No file matches");
+  });
+
+  it("goes on with errors when the agent deletes the worktree itself", async () => {
+    await tree.use("bash", { command: 'rm -rf "$PWD"' });
+    const gone = { content: "The repository's root folder was deleted.", isError: true };
+    expect(await tree.use("read", { file_path: "a" })).toEqual(gone);
+    expect(await tree.use("write", { file_path: "a", content: "" })).toEqual(gone);
+    expect(await tree.use("bash", { command: "true" })).toEqual(gone);
+    expect(await tree.use("glob", { pattern: "*" })).toEqual(gone);
+  });
+});

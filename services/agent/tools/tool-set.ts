@@ -71,7 +71,11 @@ export function createToolSet(context: ToolContext, only?: readonly string[]): T
         return { content: await tool.run(call.args, context, signal), isError: false };
       } catch (error) {
         if (error instanceof ToolError) return { content: error.message, isError: true };
-        if (signal.aborted || !isErrnoOfCall(error)) throw error;
+        if (signal.aborted) throw error;
+        // The model's own doing, and no reason to try again elsewhere as after a failure of the machine.
+        if (await context.files.isGone())
+          return { content: "The repository's root folder was deleted.", isError: true };
+        if (!isErrnoOfCall(error)) throw error;
         return { content: `${call.name} failed: ${error.code}.`, isError: true };
       }
     },
