@@ -199,7 +199,7 @@ async function withSession(
   action: (session: Session) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const server = resolveServer(options.server, deps.env);
-  const connection = connect(server);
+  await using connection = connect(server);
   try {
     return await action({
       ...connection.clients,
@@ -218,8 +218,6 @@ async function withSession(
     }
     deps.terminal.err(errorText(error, server, options.verbose >= 6));
     return error instanceof UsageError ? exitCodes.usage : exitCodes.error;
-  } finally {
-    connection.close();
   }
 }
 

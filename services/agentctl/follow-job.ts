@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isAgentdError } from "../core/errors.ts";
 import type { Job } from "../gen/agentd/v1/job_pb.ts";
+import { CallError } from "../platform/grpc/status.ts";
 import { trueCondition } from "./output/job-table.ts";
 import { type ProgressView, progressLine } from "./output/progress.ts";
 import type { Session } from "./session.ts";
@@ -80,6 +81,7 @@ async function* changes(session: Session, name: string, signal: AbortSignal): As
 }
 
 function isAway(error: unknown): boolean {
+  if (error instanceof CallError) return error.status === "UNAVAILABLE";
   return (
     isAgentdError(error, "STORE_UNAVAILABLE") ||
     isAgentdError(error, "NOT_LEADER") ||

@@ -3,15 +3,15 @@ import type { JobService } from "../gen/agentd/v1/job_service_pb.ts";
 import type { RepositoryService } from "../gen/agentd/v1/repository_service_pb.ts";
 import type { TaskService } from "../gen/agentd/v1/task_service_pb.ts";
 import type { WorkerService } from "../gen/agentd/v1/worker_service_pb.ts";
-import type { Client } from "../platform/grpc/client.ts";
+import type { ServiceClient } from "../platform/grpc/client.ts";
 import type { Terminal } from "./output/terminal.ts";
 
 /** What one command runs with. */
 export interface Session {
-  readonly jobs: Client<typeof JobService>;
-  readonly tasks: Client<typeof TaskService>;
-  readonly workers: Client<typeof WorkerService>;
-  readonly repositories: Client<typeof RepositoryService>;
+  readonly jobs: ServiceClient<typeof JobService>;
+  readonly tasks: ServiceClient<typeof TaskService>;
+  readonly workers: ServiceClient<typeof WorkerService>;
+  readonly repositories: ServiceClient<typeof RepositoryService>;
   readonly namespace: string;
   /** HOST:PORT, for messages. */
   readonly server: string;

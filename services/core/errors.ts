@@ -97,11 +97,6 @@ export const reasons = {
     isRetryable: false,
     remedy: "Use a new request id for a different request.",
   },
-  SERVER_UNREACHABLE: {
-    status: "UNAVAILABLE",
-    isRetryable: true,
-    remedy: "Start one with `agentd up`, or name another with --server.",
-  },
   STATE_CONFLICT: {
     status: "FAILED_PRECONDITION",
     isRetryable: false,
