@@ -15,8 +15,9 @@ export interface BranchCommit {
 const LOG_BYTES_MAX = 512 * 1024 * 1024;
 
 /**
- * A commit message that ends in trailers. Text that came from a model can add none: the trailers are the last
- * paragraph, and only that is read; control characters are dropped from `body` and values are one line.
+ * A commit message that ends in trailers. Text that came from a model can add none of agentd's: the trailers
+ * are the last paragraph, and only that is read; lines of `body` that begin like one of ours are quoted, its
+ * control characters dropped, and values are one line.
  */
 export function formatMessage(
   subject: string,
@@ -81,6 +82,7 @@ function oneLine(text: string): string {
 function cleanBody(body: string): string {
   const text = body.replace(/\r\n?/g, "\n").replace(/[^\P{Cc}\n\t]/gu, "");
   return text
+    .replace(/^(?=\s*agentd-)/gim, "> ")
     .replace(/[ \t]+$/gm, "")
     .replace(/\n{3,}/g, "\n\n")
     .trim();

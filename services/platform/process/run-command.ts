@@ -24,7 +24,7 @@ export interface Command {
   /** Written to standard input, which is then closed; without it, standard input is empty. */
   readonly stdin?: string | Uint8Array;
   readonly timeoutMs: number;
-  /** Cap on each kept output: first 20 %, last 80 %. */
+  /** Cap on each kept output, in bytes as printed: first 20 %, last 80 %. Bytes that are no UTF-8 become U+FFFD. */
   readonly outputBytesMax: number;
   /** Attempt marker for the child's environment: see `attempt-marker.ts`. */
   readonly marker?: string;
@@ -40,7 +40,7 @@ export interface Command {
 
 /** How a command ended. */
 export interface CommandResult {
-  /** Undefined by a signal: null. 127 when the shell did not find the program. */
+  /** Null when a signal ended it; 127 when the shell did not find the program. */
   readonly exitCode: number | null;
   readonly signalName: NodeJS.Signals | null;
   /** Standard output and standard error as they came; standard output only with `separateStderr`. */
@@ -97,7 +97,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
 }
 
 function startChild(command: Command): ChildProcess {
-  const inner = "argv" in command.run ? command.run.argv : [shellPath(), "-c", command.run.shell];
+  const inner = "argv" in command.run ? command.run.argv : [...shell(), "-c", command.run.shell];
   const wrapped = command.wrap?.(inner) ?? inner;
   // One pipe for both streams keeps their order: two pipes are read in the order in which the reader wakes.
   const argv = command.separateStderr ? wrapped : ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...wrapped];
@@ -112,8 +112,9 @@ function startChild(command: Command): ChildProcess {
   });
 }
 
-function shellPath(): string {
-  return existsSync("/bin/bash") ? "/bin/bash" : "/bin/sh";
+/** Without `--norc`, bash takes a socket as standard input (Node's pipes are) for a remote login and reads ~/.bashrc. */
+function shell(): string[] {
+  return existsSync("/bin/bash") ? ["/bin/bash", "--norc"] : ["/bin/sh"];
 }
 
 interface ExitStatus {
