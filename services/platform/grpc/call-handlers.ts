@@ -1,0 +1,127 @@
+import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type {
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  sendUnaryData,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { Logger } from "../telemetry/log.ts";
+import { callContext, type ServerCall } from "./call-context.ts";
+import { decodeMessage, encodeMessage } from "./message-bytes.ts";
+import type { CallContext, ServiceImpl } from "./service-definition.ts";
+import { toStatusObject } from "./status.ts";
+import { readRequests, writeResponses } from "./stream-flow.ts";
+
+/** What every handler needs. */
+export interface HandlerDeps {
+  readonly log: Logger;
+  /** Aborted with an AgentdError when the server stops. */
+  readonly stopping: AbortSignal;
+  /** Bound of a unary call whose caller set no deadline, in milliseconds. */
+  readonly unaryTimeoutMs: number;
+}
+
+type Handle<I, O> = (input: I, context: CallContext) => O;
+
+/** grpc-js handlers for every method of `service`: one shape a kind of call. */
+export function createHandlers<S extends DescService>(
+  deps: HandlerDeps,
+  service: S,
+  impl: ServiceImpl<S>,
+): UntypedServiceImplementation {
+  const functions = new Map<string, unknown>(Object.entries(impl));
+  return Object.fromEntries(
+    service.methods.map((method) => [method.localName, createHandler(deps, method, functions.get(method.localName))]),
+  );
+}
+
+function createHandler(deps: HandlerDeps, method: DescMethod, impl: unknown): UntypedServiceImplementation[string] {
+  // `ServiceImpl` gives each method the one shape that belongs to its kind; the descriptor's loop cannot say so.
+  if (method.methodKind === "server_streaming") {
+    return serverStreamHandler(
+      deps,
+      method,
+      impl as Handle<unknown, AsyncIterable<MessageInitShape<DescMethod["output"]>>>,
+    );
+  }
+  if (method.methodKind === "client_streaming") {
+    return clientStreamHandler(
+      deps,
+      method,
+      impl as Handle<AsyncIterable<unknown>, Promise<MessageInitShape<DescMethod["output"]>>>,
+    );
+  }
+  return unaryHandler(deps, method, impl as Handle<unknown, Promise<MessageInitShape<DescMethod["output"]>>>);
+}
+
+function unaryHandler(
+  deps: HandlerDeps,
+  method: DescMethod,
+  impl: Handle<MessageShape<DescMethod["input"]>, Promise<MessageInitShape<DescMethod["output"]>>>,
+): handleUnaryCall<Buffer, Buffer> {
+  return (call, callback) => {
+    void answer(deps, method, call, callback, async (context) => {
+      return await impl(decodeMessage(method.input, call.request), context);
+    });
+  };
+}
+
+function clientStreamHandler(
+  deps: HandlerDeps,
+  method: DescMethod,
+  impl: Handle<AsyncIterable<MessageShape<DescMethod["input"]>>, Promise<MessageInitShape<DescMethod["output"]>>>,
+): handleClientStreamingCall<Buffer, Buffer> {
+  return (call, callback) => {
+    void answer(deps, method, call, callback, async (context) => {
+      return await impl(readRequests(method.input, call, context.signal), context);
+    });
+  };
+}
+
+function serverStreamHandler(
+  deps: HandlerDeps,
+  method: DescMethod,
+  impl: Handle<MessageShape<DescMethod["input"]>, AsyncIterable<MessageInitShape<DescMethod["output"]>>>,
+): handleServerStreamingCall<Buffer, Buffer> {
+  return (call) => {
+    const { context, done } = callContext(deps, method, call, undefined);
+    const run = async (): Promise<void> => {
+      try {
+        const responses = impl(decodeMessage(method.input, call.request), context);
+        await writeResponses(method.output, call, responses, context.signal);
+        call.end();
+      } catch (error) {
+        if (!call.cancelled)
+          call.emit("error", toStatusObject(reasonOf(error, context.signal), context.method, deps.log));
+      } finally {
+        done();
+      }
+    };
+    void run();
+  };
+}
+
+/** Never rejects: every end of `handle` becomes the call's answer. */
+async function answer(
+  deps: HandlerDeps,
+  method: DescMethod,
+  call: ServerCall,
+  callback: sendUnaryData<Buffer>,
+  handle: (context: CallContext) => Promise<MessageInitShape<DescMethod["output"]>>,
+): Promise<void> {
+  const { context, done } = callContext(deps, method, call, deps.unaryTimeoutMs);
+  try {
+    const response = encodeMessage(method.output, await handle(context));
+    callback(null, response);
+  } catch (error) {
+    if (!call.cancelled) callback(toStatusObject(reasonOf(error, context.signal), context.method, deps.log));
+  } finally {
+    done();
+  }
+}
+
+/** A wait that was aborted rejects with some AbortError: what the caller must know is why it was aborted. */
+function reasonOf(error: unknown, signal: AbortSignal): unknown {
+  return signal.aborted && error instanceof Error && /^(Abort|Timeout)Error$/.test(error.name) ? signal.reason : error;
+}

@@ -1,0 +1,150 @@
+import type { DescFile, DescService } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
+import { ReflectionService } from "@grpc/reflection";
+import { HealthImplementation, service as healthService } from "grpc-health-check";
+import { AgentdError } from "../../core/errors.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { createHandlers } from "./call-handlers.ts";
+import type { ServiceImpl } from "./service-definition.ts";
+import { toServiceDefinition } from "./service-definition.ts";
+
+/** Largest message in either direction. grpc's default of 4 MB is what other clients receive, so answers stay below. */
+export const messageBytesMax = 8 * 1_024 * 1_024;
+
+/** A service and its implementation, made by {@link serve}. */
+export interface ServedService {
+  readonly service: DescService;
+  readonly impl: unknown;
+}
+
+/** Binds a generated service to its implementation, with types checked. */
+export function serve<S extends DescService>(service: S, impl: ServiceImpl<S>): ServedService {
+  return { service, impl };
+}
+
+/** What {@link createGrpcServer} needs. */
+export interface GrpcServerOptions {
+  readonly log: Logger;
+  readonly services: readonly ServedService[];
+  /** `127.0.0.1`, `0.0.0.0`, `::1`. */
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** How long calls may go on after `close`; streams are ended at once. Default 5,000. */
+  readonly graceMs?: number;
+  /** Bound of a unary call. Default 120,000. */
+  readonly unaryTimeoutMs?: number;
+}
+
+/** A listening server. */
+export interface GrpcServer extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** What the health service answers; `true` from the start. */
+  setServing(isServing: boolean): void;
+  /** Ends streams with a hint to connect again, lets calls finish for the grace time, then cuts. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens. Health (`grpc.health.v1`) and reflection come with it.
+ * @throws Error with one sentence for a port in use, a bad host or missing rights
+ */
+export async function createGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  // Errors reach the caller; grpc-js's own lines on standard error would only say them twice.
+  setLogVerbosity(logVerbosity.NONE);
+  const stopping = new AbortController();
+  const server = new Server({
+    "grpc.max_receive_message_length": messageBytesMax,
+    "grpc.max_send_message_length": messageBytesMax,
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 5_000,
+    // New connections find new replicas; streams on the old one go on.
+    "grpc.max_connection_age_ms": 30 * 60_000,
+  });
+  const deps = { log: options.log, stopping: stopping.signal, unaryTimeoutMs: options.unaryTimeoutMs ?? 120_000 };
+  for (const { service, impl } of options.services) {
+    // `serve` checked the implementation against this very service.
+    server.addService(toServiceDefinition(service), createHandlers(deps, service, impl as ServiceImpl<DescService>));
+  }
+  const names = ["", ...options.services.map(({ service }) => service.typeName)];
+  const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "SERVING" as const])));
+  health.addToServer(server);
+  addReflection(
+    server,
+    options.services.map(({ service }) => service.file),
+  );
+  const port = await bind(server, options.host, options.port);
+  let closing: Promise<void> | undefined;
+  const setServing = (isServing: boolean): void => {
+    for (const name of names) health.setStatus(name, isServing ? "SERVING" : "NOT_SERVING");
+  };
+  const close = (): Promise<void> => {
+    closing ??= stop(
+      server,
+      () => {
+        setServing(false);
+        stopping.abort(new AgentdError("NOT_LEADER", "this server is stopping; connect again"));
+      },
+      options.graceMs ?? 5_000,
+    );
+    return closing;
+  };
+  return { host: options.host, port, setServing, close, [Symbol.asyncDispose]: close };
+}
+
+async function bind(server: Server, host: string, port: number): Promise<number> {
+  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return await new Promise<number>((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else {
+        server.forceShutdown();
+        reject(new Error(`cannot listen on ${address}: ${bindFault(error.message)}`, { cause: error }));
+      }
+    });
+  });
+}
+
+function bindFault(message: string): string {
+  if (message.includes("EADDRINUSE")) return "the port is in use; stop what listens there, or choose another port";
+  if (message.includes("EACCES")) return "no right to use this port; choose one above 1023";
+  if (message.includes("EADDRNOTAVAIL")) return "this machine has no such address";
+  if (message.includes("ENOTFOUND") || message.includes("Name resolution")) return "the host is unknown";
+  return message;
+}
+
+async function stop(server: Server, endStreams: () => void, graceMs: number): Promise<void> {
+  endStreams();
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** Reflection answers from the descriptors that the generated code carries, and from health's own. */
+function addReflection(server: Server, files: readonly DescFile[]): void {
+  const fileDescriptorProtos: Buffer[] = [];
+  const seen = new Set<string>();
+  const add = (file: DescFile): void => {
+    if (seen.has(file.name)) return;
+    seen.add(file.name);
+    for (const dependency of file.dependencies) add(dependency);
+    fileDescriptorProtos.push(
+      Buffer.from(toBinary(FileDescriptorProtoSchema, create(FileDescriptorProtoSchema, file.proto))),
+    );
+  };
+  for (const file of files) add(file);
+  const healthType = healthService["Check"]?.requestType;
+  const described = { agentd: { fileDescriptorProtos }, ...(healthType === undefined ? {} : { health: healthType }) };
+  // The service reads nothing of a package definition but its descriptors.
+  new ReflectionService(described as unknown as ConstructorParameters<typeof ReflectionService>[0]).addToServer(server);
+}

@@ -1,0 +1,60 @@
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { decodeMessage, encodeMessage } from "./message-bytes.ts";
+
+/**
+ * Writes every message as fast as the peer reads and no faster: a full buffer waits for `drain` or the signal, so a
+ * stalled reader costs one buffer. Closes `messages` in every case.
+ * @throws the signal's reason
+ */
+export async function writeResponses<D extends DescMessage>(
+  desc: D,
+  stream: Pick<Writable, "write" | "once" | "off">,
+  messages: AsyncIterable<MessageInitShape<D>>,
+  signal: AbortSignal,
+): Promise<void> {
+  const iterator = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await raceAbort(iterator.next(), signal);
+      if (next.done === true) return;
+      const isReady = stream.write(encodeMessage(desc, next.value));
+      if (!isReady) await drained(stream, signal);
+    }
+  } finally {
+    // Not awaited: a generator that is inside a wait ends when that wait hears the same signal.
+    iterator.return?.()?.catch(() => undefined);
+  }
+}
+
+/** The messages of a request stream; the peer is held back while one is worked on. @throws the signal's reason */
+export async function* readRequests<D extends DescMessage>(
+  desc: D,
+  stream: Readable,
+  signal: AbortSignal,
+): AsyncGenerator<MessageShape<D>, void, undefined> {
+  const iterator = stream[Symbol.asyncIterator]();
+  for (;;) {
+    const next: IteratorResult<Buffer> = await raceAbort(iterator.next(), signal);
+    if (next.done === true) return;
+    yield decodeMessage(desc, next.value);
+  }
+}
+
+async function drained(stream: Pick<Writable, "once" | "off">, signal: AbortSignal): Promise<void> {
+  // Both calls have `on` and `once` of an EventEmitter.
+  await raceAbort(once(stream as Writable, "drain", { signal }), signal);
+}
+
+function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    promise.catch(() => undefined);
+    return Promise.reject(signal.reason);
+  }
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
