@@ -53,9 +53,12 @@ function part(
   };
 }
 
+/** Name that the simulated model is served under. */
+export const simulatedModel = "simulated";
+
 /** The simulated model. Its title names the data folder, by which a later start knows whose process it is. */
 export function simulatorPart(context: PartContext, args: readonly string[]): Part {
-  const all = ["--port=0", `--log-level=${context.config.logLevel}`, ...args];
+  const all = ["--port=0", `--model=${simulatedModel}`, `--log-level=${context.config.logLevel}`, ...args];
   const made = part(context, "vllm-sim", "vllm-sim", all, pick(context.env, ["PATH", "HOME", "TMPDIR"]));
   return { ...made, args: [`--title=agentd vllm-sim ${context.data.path}`, ...made.args] };
 }

@@ -8,7 +8,7 @@ import type { UpConfig } from "./config.ts";
 import { type DataDirectory, openDataDirectory, workerNames, writeJson } from "./data-directory.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { type NatsPart, superviseNats } from "./nats-part.ts";
-import { coordinatorPart, type PartContext, simulatorPart, workerPart } from "./parts.ts";
+import { coordinatorPart, type PartContext, simulatedModel, simulatorPart, workerPart } from "./parts.ts";
 import { type Part, type Ready, type SupervisedPart, supervise } from "./supervisor.ts";
 
 /** Where the parts can be reached; also written to `endpoints.json` in the data folder. */
@@ -151,5 +151,5 @@ async function startModel(
   const ready = await start(simulatorPart(context, config.model.args));
   const url = text(ready["url"]);
   if (url === undefined) throw new Error("the simulated model did not say where it listens");
-  return { urls: [url.endsWith("/v1") ? url : `${url}/v1`], name: text(ready["model"]) ?? "simulated" };
+  return { urls: [url.endsWith("/v1") ? url : `${url}/v1`], name: simulatedModel };
 }
