@@ -47,6 +47,8 @@ export interface AttemptEnded {
   readonly childDied?: boolean;
   /** Plan only: object with the command's output. */
   readonly output?: string;
+  /** Digest of the worker's call. */
+  readonly report?: string;
 }
 
 /** What the job says about its tasks, and the two things that a pure machine cannot know itself. */
@@ -290,6 +292,7 @@ function closeAttempt(status: TaskStatus, end: Closing, nowMs: number): readonly
           outcome: end.outcome,
           checks: end.checks,
           usage: end.usage,
+          ...(end.report === undefined ? {} : { report: end.report }),
           ...(end.commit === undefined ? {} : { commit: end.commit }),
           ...(end.bundle === undefined ? {} : { bundle: end.bundle }),
           ...(end.changed === undefined ? {} : { changed: end.changed }),

@@ -69,6 +69,8 @@ export interface Attempt {
   readonly claimed?: string;
   /** For a person: why it ended so. At most 1,024 characters. */
   readonly message?: string;
+  /** Digest of the `complete` that ended it: a repeat of that call gets the same answer. */
+  readonly report?: string;
 }
 
 /** Paths that differ between base and result: the first 50 and the count of all. */

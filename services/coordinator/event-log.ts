@@ -1,0 +1,77 @@
+import type { Job } from "../core/job.ts";
+import type { Task } from "../core/task.ts";
+import type { NatsLink } from "../platform/nats/connect.ts";
+import type { AgentdEvent } from "../platform/nats/events.ts";
+import { appendEvent } from "../platform/nats/events.ts";
+import type { Logger } from "../platform/telemetry/log.ts";
+
+/** Kubernetes' two kinds of event. */
+export type EventType = AgentdEvent["type"];
+
+/** Records events for people; nothing that agentd decides depends on one, so a loss is a line in the log. */
+export interface EventLog extends AsyncDisposable {
+  /** `reason` is CamelCase. */
+  taskEvent(task: Task, type: EventType, reason: string, message: string): void;
+  jobEvent(job: Job, type: EventType, reason: string, message: string): void;
+}
+
+interface Pending {
+  readonly of: { readonly uid: string; readonly task: string | undefined };
+  readonly event: AgentdEvent;
+}
+
+/** Events that wait for the store at most; what comes on top while NATS is away is dropped and counted in the log. */
+const pendingMax = 1_000;
+const sendTimeoutMs = 5_000;
+
+/** Appends events in order behind the caller's back. Closing waits for those that were recorded. */
+export function createEventLog(deps: {
+  readonly link: NatsLink;
+  readonly log: Logger;
+  readonly nowMs: () => number;
+}): EventLog {
+  const pending: Pending[] = [];
+  let dropped = 0;
+  let sending: Promise<void> | undefined;
+  const send = async (): Promise<void> => {
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+      try {
+        await appendEvent(deps.link, next.of, next.event, AbortSignal.timeout(sendTimeoutMs));
+      } catch (error) {
+        dropped += 1;
+        deps.log.debug({ err: error, dropped, reason: next.event.reason }, "an event was lost");
+      }
+    }
+    sending = undefined;
+  };
+  const record = (item: Pending): void => {
+    if (pending.length >= pendingMax) {
+      dropped += 1;
+      if (dropped % pendingMax === 1) deps.log.warn({ dropped }, "events are being dropped");
+      return;
+    }
+    pending.push(item);
+    sending ??= send();
+  };
+  const eventOf = (kind: string, name: string, uid: string, type: EventType, reason: string, message: string) => ({
+    timeMs: deps.nowMs(),
+    type,
+    reason,
+    message,
+    involved: { kind, name, uid },
+    count: 1,
+  });
+  return {
+    taskEvent(task, type, reason, message) {
+      const { uid, name } = task.metadata;
+      record({ of: { uid, task: name }, event: eventOf("Task", name, uid, type, reason, message) });
+    },
+    jobEvent(job, type, reason, message) {
+      const { uid, name } = job.metadata;
+      record({ of: { uid, task: undefined }, event: eventOf("Job", name, uid, type, reason, message) });
+    },
+    async [Symbol.asyncDispose]() {
+      await sending;
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { findBlocker } from "../../core/dispatch-order.ts";
+import { AgentdError, isAgentdError } from "../../core/errors.ts";
+import type { Job } from "../../core/job.ts";
+import type { Task } from "../../core/task.ts";
+import { taskRules, transition } from "../../core/task-machine.ts";
+import type { Assignment, ClaimReply, ClaimRequest } from "../../core/worker-protocol.ts";
+import type { ResourceStore } from "../../platform/nats/store.ts";
+import { keys } from "../../platform/nats/subjects.ts";
+import type { EventLog } from "../event-log.ts";
+import { findJobOf } from "../job-view.ts";
+import type { StartPoint } from "./assignment.ts";
+import { assignmentOf, startPoint } from "./assignment.ts";
+import type { AttemptTokens } from "./attempt-token.ts";
+import { createKeyedQueue } from "./keyed-queue.ts";
+import type { TaskIndex } from "./task-index.ts";
+
+/** What {@link createClaims} needs. */
+export interface ClaimDeps {
+  readonly store: ResourceStore;
+  readonly index: TaskIndex;
+  readonly tokens: AttemptTokens;
+  readonly events: EventLog;
+  readonly isLeader: () => boolean;
+  readonly nowMs: () => number;
+  readonly random: () => number;
+}
+
+/** Answers a worker's claim; `worker` comes from the subject, which NATS has checked. */
+export type HandleClaim = (worker: string, request: ClaimRequest, signal: AbortSignal) => Promise<ClaimReply>;
+
+/**
+ * Grants tasks to workers. A repeat with the same claim id gets the same answer; two claims of one job are decided one
+ * after the other, so that parallelism holds.
+ */
+export function createClaims(deps: ClaimDeps): HandleClaim {
+  const queue = createKeyedQueue();
+  return async (worker, request, signal) => {
+    if (!deps.isLeader()) throw new AgentdError("NOT_LEADER", "this coordinator does not lead");
+    if (request.worker !== worker) {
+      throw new AgentdError("TOKEN_INVALID", `worker ${worker} cannot claim in the name of ${request.worker}`);
+    }
+    return await queue.run(request.uid, () => decide(deps, request, signal));
+  };
+}
+
+async function decide(deps: ClaimDeps, request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {
+  const { store } = deps;
+  const owner = findJobOf(store, request.uid);
+  const entry = store.get<Task>(keys.task(request.uid, request.task));
+  if (owner === undefined || entry === undefined) return refused(`there is no task ${request.task} any more`);
+  const job = owner.job.value;
+  const head = owner.head.value;
+  const task = entry.value;
+  const isRepeat = task.status.state === "Running" && isHeldBy(task, request);
+  const stateOf = (name: string) => store.get<Task>(keys.task(request.uid, name))?.value.status.state;
+  const siblings = { running: deps.index.runningOf(request.uid), stateOf };
+  const blocker = findBlocker({ job, head }, task, siblings, deps.nowMs());
+  if (blocker !== undefined && !isRepeat) return refused(`task ${request.task} may not run now (${blocker.kind})`);
+  try {
+    const start = startPoint(job, head, task);
+    if (isRepeat) return { granted: true, assignment: repeatedAssignment(task, job, start, deps.tokens) };
+    const rules = taskRules(job.spec, task.spec.kind, deps.nowMs(), deps.random);
+    const { worker, claimId } = request;
+    const granted = transition(task, { type: "Granted", worker, claimId, base: start.commit }, rules);
+    await store.commit([{ key: entry.key, value: granted, expected: entry.revision }], signal);
+    deps.events.taskEvent(granted, "Normal", "Started", `attempt ${granted.status.attempt} on ${worker}`);
+    return { granted: true, assignment: assignmentOf({ job, task: granted, start }, deps.tokens) };
+  } catch (error) {
+    // Somebody else was first: the hint was about a past state.
+    if (isAgentdError(error, "CONFLICT") || isAgentdError(error, "STATE_CONFLICT")) return refused(error.message);
+    throw error;
+  }
+}
+
+function isHeldBy(task: Task, request: ClaimRequest): boolean {
+  const { lease } = task.status;
+  return lease?.claimId === request.claimId && lease.worker === request.worker;
+}
+
+/** The answer that was given before: the recorded base, with today's bundles, which reach every earlier head too. */
+function repeatedAssignment(task: Task, job: Job, start: StartPoint, tokens: AttemptTokens): Assignment {
+  const base = task.status.attempts.at(-1)?.base ?? start.commit;
+  return assignmentOf({ job, task, start: { ...start, commit: base } }, tokens);
+}
+
+function refused(message: string): ClaimReply {
+  return { granted: false, message };
+}

@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import { AgentdError, isAgentdError } from "../../core/errors.ts";
+import type { JobHead } from "../../core/job.ts";
+import type { ChangedFiles, Outcome, Task } from "../../core/task.ts";
+import type { AttemptEnded } from "../../core/task-machine.ts";
+import { taskRules, transition } from "../../core/task-machine.ts";
+import type { CompleteReply, CompleteRequest } from "../../core/worker-protocol.ts";
+import type { ResourceStore } from "../../platform/nats/store.ts";
+import { keys } from "../../platform/nats/subjects.ts";
+import type { EventLog } from "../event-log.ts";
+import { findJobOf } from "../job-view.ts";
+import type { AttemptTokens } from "./attempt-token.ts";
+import { createKeyedQueue } from "./keyed-queue.ts";
+import type { ResultReceiver } from "./result-receiver.ts";
+
+/** What {@link createCompletion} needs. */
+export interface CompletionDeps {
+  readonly store: ResourceStore;
+  readonly tokens: AttemptTokens;
+  readonly results: ResultReceiver;
+  readonly events: EventLog;
+  readonly isLeader: () => boolean;
+  readonly nowMs: () => number;
+  readonly random: () => number;
+}
+
+/** Answers a worker's `complete`; `worker` comes from the subject, which NATS has checked. */
+export type HandleComplete = (worker: string, request: CompleteRequest, signal: AbortSignal) => Promise<CompleteReply>;
+
+/** Times that a lost race is looked at again before the worker has to repeat its call. */
+const racesMax = 5;
+
+/** What a worker may report; the rest is decided by the coordinator alone. */
+const reportable: ReadonlySet<Outcome> = new Set<Outcome>([
+  ...(["Done", "GateFailed", "StuckLoop", "MaxTurns", "ProtocolViolation", "AlreadyDone", "NoChange"] as const),
+  ...(["Blocked", "BudgetExceeded", "DeadlineExceeded", "ModelError", "Infra", "RateLimited", "LeaseLost"] as const),
+]);
+
+/**
+ * Accepts the end of an attempt: only with its token, only of the current attempt, and Done only with a bundle that was
+ * verified here. A repeat gets the answer of the first call; a stale attempt gets ATTEMPT_STALE and leaves an event.
+ */
+export function createCompletion(deps: CompletionDeps): HandleComplete {
+  const queue = createKeyedQueue();
+  return async (worker, request, signal) => {
+    if (!deps.isLeader()) throw new AgentdError("NOT_LEADER", "this coordinator does not lead");
+    const { uid, task, attempt } = request;
+    deps.tokens.verify(request.token, { uid, task, attempt, worker }, deps.nowMs());
+    return await queue.run(`${uid}/${task}`, () => complete(deps, worker, request, signal));
+  };
+}
+
+async function complete(
+  deps: CompletionDeps,
+  worker: string,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<CompleteReply> {
+  const { store } = deps;
+  const key = keys.task(request.uid, request.task);
+  const report = digestOf(request);
+  let event: AttemptEnded | undefined;
+  for (let race = 1; ; race += 1) {
+    const owner = findJobOf(store, request.uid);
+    const entry = store.get<Task>(key);
+    if (owner === undefined || entry === undefined) throw staleOf(request, "its job was deleted");
+    const task = entry.value;
+    const recorded = task.status.attempts.find((one) => one.attempt === request.attempt);
+    if (recorded?.report === report) return { state: task.status.state };
+    const job = owner.job.value;
+    const rules = taskRules(job.spec, task.spec.kind, deps.nowMs(), deps.random);
+    try {
+      requireOpen(task, owner.head.value, request);
+      event ??= await eventOf(deps, { worker, request, report, job, head: owner.head.value, task }, signal);
+      const next = transition(task, event, rules);
+      await store.commit([{ key, value: next, expected: entry.revision }], signal);
+      tell(deps.events, next, request);
+      return { state: next.status.state };
+    } catch (error) {
+      if (isAgentdError(error, "CONFLICT") && race < racesMax) continue;
+      if (isAgentdError(error, "ATTEMPT_STALE")) {
+        const message = `result of attempt ${request.attempt} from ${worker} was refused: ${error.message}`;
+        deps.events.taskEvent(task, "Warning", "StaleResultRejected", message);
+      }
+      throw error;
+    }
+  }
+}
+
+interface Reported {
+  readonly worker: string;
+  readonly request: CompleteRequest;
+  readonly report: string;
+  readonly job: NonNullable<ReturnType<typeof findJobOf>>["job"]["value"];
+  readonly head: JobHead;
+  readonly task: Task;
+}
+
+async function eventOf(deps: CompletionDeps, reported: Reported, signal: AbortSignal): Promise<AttemptEnded> {
+  const { request, report, task } = reported;
+  const base: AttemptEnded = {
+    type: "Ended",
+    attempt: request.attempt,
+    outcome: outcomeOf(request),
+    report,
+    checks: request.checks,
+    usage: request.usage,
+    claimed: request.claimed,
+    message: request.message,
+    ...(request.changed === undefined ? {} : { changed: boundChanged(request.changed) }),
+    ...(request.notice === undefined ? {} : { notice: request.notice }),
+    ...(request.childDied === undefined ? {} : { childDied: request.childDied }),
+  };
+  if (request.object === undefined) return base.outcome === "Done" ? withoutObject(task, base) : base;
+  if (task.spec.kind === "Plan") {
+    return { ...base, output: await deps.results.receiveOutput(request.object, signal) };
+  }
+  if (task.spec.kind === "Verify" || request.commit === undefined) return withoutObject(task, base);
+  const claim = { object: request.object, commit: request.commit, checks: request.checks };
+  return { ...base, ...(await deps.results.receiveResult({ ...reported, ...claim, outcome: base.outcome }, signal)) };
+}
+
+/** Done of an Agent task needs a result, and of a Plan its output; a Verify task has neither. */
+function withoutObject(task: Task, event: AttemptEnded): AttemptEnded {
+  if (task.spec.kind === "Verify" || event.outcome !== "Done") return event;
+  return { ...event, outcome: "ProtocolViolation", message: "the worker said Done but sent no result" };
+}
+
+function outcomeOf(request: CompleteRequest): Outcome {
+  if (reportable.has(request.outcome)) return request.outcome;
+  // A stopped attempt of a task that is still wanted, or a death: neither is the task's fault by itself.
+  if (request.outcome === "Cancelled" || request.outcome === "Poison") return "Infra";
+  throw new AgentdError("INVALID_SPEC", `a worker cannot report the outcome ${String(request.outcome).slice(0, 40)}`);
+}
+
+function requireOpen(task: Task, head: JobHead, request: CompleteRequest): void {
+  const { status } = task;
+  if (head.closed && status.state === "Running" && status.attempt === request.attempt) {
+    throw staleOf(request, "its job was cancelled");
+  }
+  if (status.attempt !== request.attempt) throw staleOf(request, `attempt ${status.attempt} is the current one`);
+  if (status.state !== "Running") throw staleOf(request, `the attempt has ended; the task is ${status.state}`);
+}
+
+function staleOf(request: CompleteRequest, why: string): AgentdError {
+  return new AgentdError("ATTEMPT_STALE", `attempt ${request.attempt} of task ${request.task} is stale: ${why}`, {
+    metadata: { uid: request.uid, task: request.task, attempt: String(request.attempt) },
+  });
+}
+
+/** Names one report: the same call repeated has the same digest, whatever token it carries. */
+function digestOf(request: CompleteRequest): string {
+  const { token: _token, ...rest } = request;
+  return createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 16);
+}
+
+function boundChanged(changed: ChangedFiles): ChangedFiles {
+  return { ...changed, paths: changed.paths.slice(0, 50) };
+}
+
+function tell(events: EventLog, task: Task, request: CompleteRequest): void {
+  const { state, outcome, message } = task.status;
+  const isGood = state === "Merging" || state === "Succeeded";
+  const text = `attempt ${request.attempt}: ${outcome ?? state}${message === undefined ? "" : `, ${message}`}`;
+  events.taskEvent(task, isGood ? "Normal" : "Warning", isGood ? "Completed" : (outcome ?? state), text);
+}

@@ -1,0 +1,143 @@
+import { isAgentdError } from "../../core/errors.ts";
+import type { Job, JobHead } from "../../core/job.ts";
+import type { ChangedFiles, CheckResult, Outcome, Task } from "../../core/task.ts";
+import type { AttemptEnded } from "../../core/task-machine.ts";
+import { renderTask } from "../../core/template.ts";
+import { pathsOutOfScope } from "../../core/write-scope.ts";
+import type { Repository } from "../../platform/git/bare-repository.ts";
+import { importResult } from "../../platform/git/result-bundle.ts";
+import type { NatsLink } from "../../platform/nats/connect.ts";
+import { getObject, putObject } from "../../platform/nats/objects.ts";
+import type { JobRepositories } from "../merger/job-repository.ts";
+import { checksOf } from "./assignment.ts";
+
+/** A result as a worker reports it, with what it is checked against. */
+export interface ReportedResult {
+  readonly job: Job;
+  readonly head: JobHead;
+  readonly task: Task;
+  readonly outcome: Outcome;
+  /** Name in bucket `inbox`. */
+  readonly object: string;
+  readonly commit: string;
+  readonly checks: readonly CheckResult[];
+}
+
+/** What the coordinator makes of it by its own look. */
+export type ReceivedResult = Pick<AttemptEnded, "outcome"> &
+  Partial<Pick<AttemptEnded, "commit" | "bundle" | "changed" | "message" | "notice">>;
+
+/** Takes what workers put into `inbox`, and believes none of it. */
+export interface ResultReceiver {
+  /**
+   * Verifies the bundle, looks at what it changes and copies it into bucket `agentd`. A bad bundle or a change outside
+   * `writes` is an outcome, not an error.
+   * @throws AgentdError OBJECT_MISSING, STORE_UNAVAILABLE: the worker repeats its call
+   */
+  receiveResult(result: ReportedResult, signal: AbortSignal): Promise<ReceivedResult>;
+  /** Copies a plan's output (at most 8 MiB) into bucket `agentd`. @returns the object's name */
+  receiveOutput(object: string, signal: AbortSignal): Promise<string>;
+}
+
+/** What {@link createResultReceiver} needs. */
+export interface ResultReceiverDeps {
+  readonly link: NatsLink;
+  readonly repositories: JobRepositories;
+  /** Largest result bundle; default 64 MiB. */
+  readonly resultBytesMax?: number;
+}
+
+/** As printed by a worker; see its `planOutputBytesMax`. UTF-8 repair may make it a little longer. */
+const planOutputBytesMax = 16 * 1_024 * 1_024;
+
+/** A receiver over the object store and the job's cache. */
+export function createResultReceiver(deps: ResultReceiverDeps): ResultReceiver {
+  const bytesMax = deps.resultBytesMax ?? 64 * 1_024 * 1_024;
+  return {
+    receiveResult: (result, signal) =>
+      deps.repositories.withFile(async (file) => {
+        try {
+          await getObject(deps.link, "inbox", result.object, file, { bytesMax }, signal);
+          return await verify(deps, result, file, bytesMax, signal);
+        } catch (error) {
+          const isBad =
+            isAgentdError(error, "BUNDLE_INVALID") ||
+            isAgentdError(error, "UPLOAD_TOO_LARGE") ||
+            isAgentdError(error, "LIMIT_EXCEEDED");
+          if (!isBad) throw error;
+          return { outcome: "ProtocolViolation", message: `the result was refused: ${error.message}` };
+        }
+      }),
+    receiveOutput: (object, signal) =>
+      deps.repositories.withFile(async (file) => {
+        await getObject(deps.link, "inbox", object, file, { bytesMax: planOutputBytesMax }, signal);
+        return (await putObject(deps.link, "agentd", { file }, signal)).name;
+      }),
+  };
+}
+
+async function verify(
+  deps: ResultReceiverDeps,
+  result: ReportedResult,
+  file: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<ReceivedResult> {
+  const { job, head, task, commit } = result;
+  const base = task.status.attempts.at(-1)?.base ?? job.status.base.commit;
+  const repository = await deps.repositories.openAt(job, head, signal);
+  const files = await importResult(repository, file, { base, commit, maxBytes }, signal);
+  const parents = await parentsOf(repository, commit, signal);
+  if (parents !== base) {
+    return { outcome: "ProtocolViolation", message: "the result is not one commit on the attempt's base" };
+  }
+  const changed = { ...(await countLines(repository, base, commit, signal)), count: files.length };
+  const paths = files.map((each) => each.path);
+  const seen: ChangedFiles = { ...changed, paths: paths.slice(0, 50) };
+  const bundle = (await putObject(deps.link, "agentd", { file }, signal)).name;
+  const evidence = { commit, bundle, changed: seen };
+  if (result.outcome !== "Done") return { ...evidence, outcome: result.outcome };
+  if (paths.length === 0) return { outcome: "AlreadyDone", changed: seen, message: "nothing was changed" };
+  const rendered = renderTask(job, task);
+  const outside = pathsOutOfScope(paths, rendered.writes);
+  if (outside.length > 0) {
+    const listed = outside
+      .slice(0, 5)
+      .map((path) => JSON.stringify(path))
+      .join(", ");
+    const message = `changed outside writes: ${listed}${outside.length > 5 ? ` and ${outside.length - 5} more` : ""}`;
+    return { ...evidence, outcome: "GateFailed", message, notice: `The last attempt was refused: it ${message}.` };
+  }
+  const missing = checksOf(job, task, rendered.checks).filter(
+    (check) => !result.checks.some((one) => one.name === check.name && one.status === "Passed"),
+  );
+  if (missing.length === 0) return { ...evidence, outcome: "Done" };
+  return { ...evidence, outcome: "GateFailed", message: `check "${missing[0]?.name}" has no green result` };
+}
+
+async function parentsOf(repository: Repository, commit: string, signal: AbortSignal): Promise<string> {
+  const { stdout } = await repository.git.run(["rev-parse", "--end-of-options", `${commit}^@`], {}, signal);
+  return stdout
+    .toString("latin1")
+    .split("\n")
+    .filter((line) => /^[0-9a-f]{40}$/.test(line))
+    .join(" ");
+}
+
+async function countLines(
+  repository: Repository,
+  base: string,
+  commit: string,
+  signal: AbortSignal,
+): Promise<{ readonly insertions: number; readonly deletions: number }> {
+  const flags = ["-r", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"];
+  const { stdout } = await repository.git.run(["diff-tree", ...flags, "--end-of-options", base, commit], {}, signal);
+  let insertions = 0;
+  let deletions = 0;
+  // `<added> TAB <deleted> TAB <path> NUL`; a binary file has `-` for both.
+  for (const [, added = "", deleted = ""] of stdout.toString("latin1").matchAll(/(?:^|\0)(\d+)\t(\d+)\t/g)) {
+    insertions += Number(added);
+    deletions += Number(deleted);
+  }
+  return { insertions, deletions };
+}

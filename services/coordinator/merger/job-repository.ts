@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AgentdError } from "../../core/errors.ts";
+import type { Job, JobHead } from "../../core/job.ts";
+import type { Task } from "../../core/task.ts";
+import type { Repository } from "../../platform/git/bare-repository.ts";
+import { hasCommit, openBareRepository } from "../../platform/git/bare-repository.ts";
+import { createBundle, fetchBundle } from "../../platform/git/bundle.ts";
+import { importResult, sweepQuarantines } from "../../platform/git/result-bundle.ts";
+import type { NatsLink } from "../../platform/nats/connect.ts";
+import { getObject, putObject } from "../../platform/nats/objects.ts";
+import { createKeyedQueue } from "../lease/keyed-queue.ts";
+
+/** The coordinator's git caches, one a job: all of them can be deleted at any time. */
+export interface JobRepositories {
+  /**
+   * The job's cache with everything up to its head in it; on an empty disk it is rebuilt from the object store.
+   * @throws AgentdError OBJECT_MISSING when a bundle is gone: read the head again
+   */
+  openAt(job: Job, head: JobHead, signal: AbortSignal): Promise<Repository>;
+  /** Makes sure that the verified results of these tasks are in the cache. @throws AgentdError OBJECT_MISSING */
+  addResults(repository: Repository, tasks: readonly Task[], signal: AbortSignal): Promise<void>;
+  /** Adds the objects of a bundle of ours (a candidate) to the cache, unless its commit is there. */
+  addBundle(repository: Repository, commit: string, object: string, signal: AbortSignal): Promise<void>;
+  /** Stores `from..to` as a bundle object that was read back. @returns its name */
+  storeBundle(repository: Repository, from: string, to: string, signal: AbortSignal): Promise<string>;
+  /** Runs `work` with a path that nothing else uses; whatever is there afterwards is removed. */
+  withFile<T>(work: (file: string) => Promise<T>): Promise<T>;
+  /** Removes the caches of all jobs but these. */
+  sweep(uids: ReadonlySet<string>): Promise<void>;
+}
+
+/** What {@link createJobRepositories} needs. */
+export interface JobRepositoriesDeps {
+  readonly link: NatsLink;
+  /** Holds `repos/<uid>.git` and `tmp/`. */
+  readonly dataDirectory: string;
+  /** PATH in which git is found; default the usual places. */
+  readonly searchPath?: string;
+}
+
+/** Git's own name for the tip inside our bundles; bundles need one and nobody reads it. */
+const bundleRef = "refs/agentd/head";
+
+/** Caches under `dataDirectory/repos`, filled from the object store. */
+export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositories {
+  const reposDirectory = join(deps.dataDirectory, "repos");
+  const temporary = join(deps.dataDirectory, "tmp");
+  const filling = createKeyedQueue();
+  const swept = new Set<string>();
+
+  const withFile = async <T>(work: (file: string) => Promise<T>): Promise<T> => {
+    await mkdir(temporary, { recursive: true });
+    const file = join(temporary, randomUUID());
+    try {
+      return await work(file);
+    } finally {
+      await rm(file, { force: true, recursive: true });
+    }
+  };
+  const addBundle = async (
+    repository: Repository,
+    commit: string,
+    object: string,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    if (await hasCommit(repository, commit, signal)) return;
+    await addObject(repository, object, signal);
+  };
+  const addObject = (repository: Repository, object: string, signal: AbortSignal): Promise<unknown> =>
+    withFile(async (file) => {
+      await getObject(deps.link, "agentd", object, file, {}, signal);
+      return await fetchBundle(repository, file, {}, signal);
+    });
+  const open = async (job: Job, head: JobHead, signal: AbortSignal): Promise<Repository> => {
+    const { uid } = job.metadata;
+    await mkdir(reposDirectory, { recursive: true });
+    const directory = join(reposDirectory, `${uid}.git`);
+    const searchPath = deps.searchPath === undefined ? {} : { searchPath: deps.searchPath };
+    const repository = await openBareRepository({ directory, ...searchPath }, signal);
+    if (!swept.has(uid)) {
+      await sweepQuarantines(repository);
+      swept.add(uid);
+    }
+    await addBundle(repository, job.status.base.commit, job.status.baseBundle, signal);
+    if (await hasCommit(repository, head.commit, signal)) return repository;
+    for (const object of head.bundles) await addObject(repository, object, signal);
+    if (await hasCommit(repository, head.commit, signal)) return repository;
+    throw new AgentdError("OBJECT_MISSING", `the bundles of job ${head.job} do not give its head ${head.commit}`);
+  };
+
+  return {
+    // One at a time for a job: two fillings of an empty cache would only do the same work twice.
+    openAt: (job, head, signal) => filling.run(job.metadata.uid, () => open(job, head, signal)),
+    async addResults(repository, tasks, signal) {
+      for (const task of tasks) {
+        const { result, attempts } = task.status;
+        if (result === undefined || (await hasCommit(repository, result.commit, signal))) continue;
+        const base = attempts.find((attempt) => attempt.attempt === result.attempt)?.base;
+        if (base === undefined)
+          throw new AgentdError("INTERNAL", `task ${task.metadata.name} has no base to merge from`);
+        await withFile(async (file) => {
+          await getObject(deps.link, "agentd", result.bundle, file, {}, signal);
+          await importResult(repository, file, { base, commit: result.commit }, signal);
+        });
+      }
+    },
+    addBundle,
+    storeBundle: (repository, from, to, signal) =>
+      withFile(async (file) => {
+        await createBundle(repository, { refs: { [bundleRef]: to }, exclude: [from] }, file, signal);
+        return (await putObject(deps.link, "agentd", { file }, signal)).name;
+      }),
+    withFile,
+    async sweep(uids) {
+      const names = await readdir(reposDirectory).catch(() => [] as string[]);
+      for (const name of names) {
+        const uid = name.replace(/\.git.*$/, "");
+        if (!uids.has(uid)) await rm(join(reposDirectory, name), { recursive: true, force: true });
+      }
+    },
+  };
+}
