@@ -3,25 +3,15 @@ import { createAgentTools } from "../../agent/agent-tools.ts";
 import { systemPrompt } from "../../agent/prompt.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
 import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
-import type { Assignment, AttemptRef } from "../../core/worker-protocol.ts";
+import type { Assignment } from "../../core/worker-protocol.ts";
 import type { ChatModel } from "../../model/chat.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { SandboxedShell } from "../workspace/sandboxed-shell.ts";
 import type { CommandPlace } from "../workspace/shell.ts";
+import type { TranscriptSink } from "./transcript-sink.ts";
 
 /** Output cap of one answer, in tokens: room for a whole source file, short of a looping model's whole window. */
 const outputTokensMax = 16_384;
-
-/** Stores turns and shows live lines. */
-export interface TranscriptSink {
-  /**
-   * Resolves when the turn is stored or stands in a bounded buffer; waits while that is full.
-   * @throws the signal's reason.
-   */
-  append(ref: AttemptRef, turn: TurnRecord, signal: AbortSignal): Promise<void>;
-  /** Resolves when everything buffered for the attempt is stored, or the signal aborts. Never throws. */
-  flush(ref: AttemptRef, signal: AbortSignal): Promise<void>;
-}
 
 /** Lets the model work in `place`; what it says about its success decides nothing. */
 export type RunAgentTask = (
@@ -72,7 +62,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
         signal,
       );
     } finally {
-      await deps.transcripts.flush(ref, signal);
+      await deps.transcripts.end(ref, signal);
     }
   };
 }

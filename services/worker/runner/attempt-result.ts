@@ -29,7 +29,7 @@ export type RunAttempt = (
 /** Reason of an abort that is somebody's decision, not a failure. */
 export class StopReason extends Error {
   override readonly name = "StopReason";
-  readonly outcome: Outcome;
+  readonly outcome: "Cancelled" | "Infra";
 
   /** @param outcome `Cancelled` for a stop signal, `Infra` when the worker gives its leases back. */
   constructor(outcome: "Cancelled" | "Infra", message: string) {

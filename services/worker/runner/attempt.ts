@@ -15,6 +15,7 @@ import type { RunAgentTask } from "./agent-task.ts";
 import { type AttemptProgress, type AttemptResult, attemptResult, type RunAttempt } from "./attempt-result.ts";
 import { failureResult } from "./failure.ts";
 import type { ResultSink } from "./result-sink.ts";
+import type { TranscriptSink } from "./transcript-sink.ts";
 
 /** A plan's command may print this much: 8 MiB. */
 const planOutputBytesMax = 8 * 1_024 * 1_024;
@@ -30,6 +31,8 @@ export interface AttemptDeps {
   readonly results: ResultSink;
   /** A fresh space for the attempt's trees and processes. */
   createSpace(ref: { readonly uid: string; readonly task: string; readonly attempt: number }): AttemptSpace;
+  /** Shows a line to those who watch the attempt. */
+  readonly say: TranscriptSink["say"];
   readonly logger: Logger;
 }
 
@@ -38,10 +41,17 @@ export function createAttemptRunner(deps: AttemptDeps): RunAttempt {
   return async (assignment, progress, signal) => {
     const startedAtMs = performance.now();
     const space = deps.createSpace(assignment);
-    const run: Run = { deps, assignment, progress, space, signal, usage: noUsage };
+    const telling: AttemptProgress = {
+      onUsage: (usage) => progress.onUsage(usage),
+      onPhase(phase) {
+        progress.onPhase(phase);
+        deps.say(assignment, { source: "system", name: "", text: phase });
+      },
+    };
+    const run: Run = { deps, assignment, progress: telling, space, signal, usage: noUsage };
     let result: AttemptResult;
     try {
-      progress.onPhase("Preparing");
+      telling.onPhase("Preparing");
       result = await inRepository(run);
     } catch (error) {
       result = failureResult(error, signal, deps.logger);
@@ -201,6 +211,7 @@ async function gateAt(run: Run, prepared: Prepared, at: Place, withBase: boolean
   const lookUp = withBase ? (check: Check, at: AbortSignal) => lookUpBase(run, prepared, check, at) : undefined;
   const gate = await runGate(deps.gate, assignment.checks, tree.place, lookUp, signal);
   await space.reap();
+  for (const check of gate.checks) deps.say(assignment, { source: "check", name: check.name, text: check.status });
   return gate;
 }
 

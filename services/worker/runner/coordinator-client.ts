@@ -15,7 +15,7 @@ export interface CoordinatorClient {
   complete(request: CompleteRequest, signal: AbortSignal): Promise<CompleteReply>;
   /** Fire and forget: a lost heartbeat is made good by the next. */
   heartbeat(heartbeat: Heartbeat): void;
-  /** Stop signals for this worker, until the signal aborts. Signals sent while NATS was away are lost; the coordinator repeats them. */
+  /** Stop signals for this worker, until the signal aborts. Those sent while NATS was away are lost; the coordinator repeats them. */
   stopSignals(signal: AbortSignal): AsyncIterable<StopSignal>;
 }
 
@@ -24,7 +24,7 @@ export interface Hint {
   readonly uid: string;
   readonly task: string;
   /** Removes the hint from the queue. A failure is harmless: a hint is never a claim. */
-  ack(): Promise<void>;
+  ack(): void;
 }
 
 /** The queue. */

@@ -152,16 +152,17 @@ async function pull(
 /** Asks for the task under one claim id until there is an answer, then drops the hint: an ack is never a claim. */
 async function claim(deps: RunnerDeps, hint: Hint, signal: AbortSignal): Promise<Assignment | undefined> {
   const request = { claimId: randomUUID(), worker: deps.worker, uid: hint.uid, task: hint.task };
-  const reply = await untilAnswered("claim", () => deps.coordinator.claim(request, signal), deps.logger, signal).catch(
-    async (error: unknown) => {
-      // Refused for good: the hint must go, or the queue would deliver it again and again.
-      if (isAgentdError(error)) await hint.ack().catch(() => undefined);
-      throw error;
-    },
-  );
-  await hint.ack().catch((error: unknown) => deps.logger.debug({ err: error }, "hint was not acknowledged"));
-  if (reply.granted) return reply.assignment;
-  deps.logger.debug({ uid: hint.uid, task: hint.task, message: reply.message }, "claim refused");
+  try {
+    const reply = await untilAnswered("claim", () => deps.coordinator.claim(request, signal), deps.logger, signal);
+    hint.ack();
+    if (reply.granted) return reply.assignment;
+    deps.logger.debug({ uid: hint.uid, task: hint.task, message: reply.message }, "claim refused");
+  } catch (error) {
+    // Refused for good: the hint must go, or the queue would deliver it again and again.
+    if (!isAgentdError(error)) throw error;
+    hint.ack();
+    deps.logger.warn({ uid: hint.uid, task: hint.task, err: error }, "claim failed");
+  }
   return undefined;
 }
 

@@ -1,0 +1,110 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { connectNats } from "../platform/nats/connect.ts";
+import { workerInboxPrefix } from "../platform/nats/worker-permissions.ts";
+import { detectSandbox, type Sandbox } from "../platform/process/sandbox.ts";
+import { createLogger } from "../platform/telemetry/log.ts";
+import { loadConfig, type WorkerConfig } from "./config.ts";
+import { packageVersion } from "./package-version.ts";
+import { sendHeartbeats } from "./runner/heartbeat.ts";
+import { createIsolatedRunner } from "./runner/isolated.ts";
+import { createNatsCoordinator, createNatsHints } from "./runner/nats-coordinator.ts";
+import { createRunner, type Runner } from "./runner/runner.ts";
+import { createSlots } from "./runner/slots.ts";
+import { followStopSignals } from "./runner/stop-signals.ts";
+import { createAttemptRuntime } from "./runtime.ts";
+import { clearEarlierLife } from "./workspace/clear-earlier-life.ts";
+import { workerPaths } from "./workspace/worker-paths.ts";
+
+/** Giving the leases back takes seconds; what hangs longer is left to the next start. */
+const giveBackMs = 30_000;
+const startedAtMs = Date.now();
+const forever = new AbortController().signal;
+let config: WorkerConfig;
+try {
+  config = loadConfig(process.argv.slice(2), process.env);
+} catch (error) {
+  process.stderr.write(`error: ${(error as Error).message}\n`);
+  process.exit(2);
+}
+const logger = createLogger({ service: "worker", level: config.logLevel }).child({ worker: config.name });
+// The key is for the model client alone: nothing that is handed down from here may carry it.
+const { AGENTD_MODEL_API_KEY: _apiKey, ...host } = process.env;
+delete process.env["AGENTD_MODEL_API_KEY"];
+
+try {
+  const sandbox: Sandbox =
+    config.sandbox === "none"
+      ? { kind: "none", reason: "switched off by --sandbox none" }
+      : await detectSandbox(host["PATH"] ?? "", forever);
+  if (sandbox.kind === "none") logger.warn({ sandbox: "none", reason: sandbox.reason }, "sandbox: none");
+  else logger.info({ sandbox: `bubblewrap ${sandbox.version}` }, "sandbox is ready");
+  // A folder of its own name: workers that share a data folder must not clear away each other's trees.
+  const dataRoot = join(config.data, config.name);
+  await clearEarlierLife(dataRoot, config.name, logger, forever);
+  const creds = config.creds === undefined ? undefined : await readFile(config.creds, "utf8");
+  await serve(sandbox, dataRoot, creds);
+} catch (error) {
+  logger.fatal({ err: error }, "worker failed");
+  process.stderr.write(`error: worker ${config.name}: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
+process.exit();
+
+async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefined): Promise<void> {
+  const { name, slots } = config;
+  const secret = creds === undefined ? {} : { creds };
+  const options = { url: config.nats, name, inboxPrefix: workerInboxPrefix(name), log: logger, ...secret };
+  await using link = await connectNats(options, forever);
+  await using runtime = await createAttemptRuntime({ config, dataRoot, host, sandbox, link, logger });
+  const coordinator = createNatsCoordinator(link, name);
+  const isolated = { worker: name, directory: workerPaths(dataRoot).isolated, logger };
+  const runner = createRunner({
+    worker: name,
+    slots: createSlots(slots),
+    hints: createNatsHints(link),
+    coordinator,
+    runInline: runtime.run,
+    runIsolated: createIsolatedRunner({ ...isolated, input: { config, sandbox, host, ...secret } }),
+    logger,
+  });
+  drainOnSignals(runner);
+  const ending = new AbortController();
+  const heartbeat = {
+    worker: name,
+    version: packageVersion(),
+    sandbox: sandbox.kind === "none" ? "none" : `bubblewrap ${sandbox.version}`,
+    slots,
+    startedAtMs,
+    intervalMs: config.heartbeatIntervalMs,
+    runner,
+    coordinator,
+    engine: () => runtime.model.snapshot(),
+  };
+  const background = [sendHeartbeats(heartbeat, ending.signal), followStopSignals(runner, coordinator, ending.signal)];
+  process.stdout.write(`${JSON.stringify({ ready: true, name })}\n`);
+  await runner.run();
+  // Last: the coordinator hears from us until nothing is held any more.
+  ending.abort(new Error("the worker has drained"));
+  await Promise.all(background);
+}
+
+/** The first signal drains; the second, or the end of the drain time, gives the leases back. */
+function drainOnSignals(runner: Runner): void {
+  const giveBack = (): void => {
+    logger.warn({ held: runner.held().length }, "giving leases back");
+    runner.giveBack();
+    setTimeout(() => process.exit(1), giveBackMs).unref();
+  };
+  const onSignal = (): void => {
+    if (runner.isDraining) {
+      giveBack();
+      return;
+    }
+    logger.info({ held: runner.held().length, drainTimeoutMs: config.drainTimeoutMs }, "draining");
+    runner.drain();
+    setTimeout(giveBack, config.drainTimeoutMs).unref();
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}

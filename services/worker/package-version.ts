@@ -1,0 +1,13 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+
+/** agentd's version, from the nearest package.json above: the same from the sources and from `dist/`. */
+export function packageVersion(): string {
+  for (let directory = import.meta.dirname; ; directory = dirname(directory)) {
+    const file = join(directory, "package.json");
+    if (existsSync(file))
+      return z.object({ version: z.string() }).parse(JSON.parse(readFileSync(file, "utf8"))).version;
+    if (directory === dirname(directory)) throw new Error("agentd's package.json is missing; install agentd again");
+  }
+}

@@ -1,0 +1,117 @@
+import { dirname } from "node:path";
+import { ripgrepPath } from "../agent/agent-tools.ts";
+import { type ChatModelPool, createChatModel } from "../model/chat-model.ts";
+import type { NatsLink } from "../platform/nats/connect.ts";
+import { getObject, putObject } from "../platform/nats/objects.ts";
+import { currentOwner } from "../platform/process/attempt-marker.ts";
+import type { Sandbox } from "../platform/process/sandbox.ts";
+import type { Logger } from "../platform/telemetry/log.ts";
+import type { WorkerConfig } from "./config.ts";
+import { createBaseResults } from "./gate/base-results.ts";
+import { createAgentTask } from "./runner/agent-task.ts";
+import { createAttemptRunner } from "./runner/attempt.ts";
+import type { RunAttempt } from "./runner/attempt-result.ts";
+import { createResultSink } from "./runner/result-sink.ts";
+import { untilAnswered } from "./runner/retry.ts";
+import { createSlots } from "./runner/slots.ts";
+import { createTranscriptSink } from "./runner/transcript-sink.ts";
+import { createAttemptSpace } from "./workspace/attempt-space.ts";
+import { openCacheDirectory } from "./workspace/cache-directory.ts";
+import { createRepositoryCache } from "./workspace/repository-cache.ts";
+import { createSandboxedShell } from "./workspace/sandboxed-shell.ts";
+import { createSetupCache } from "./workspace/setup-cache.ts";
+import { workerPaths } from "./workspace/worker-paths.ts";
+
+export interface RuntimeDeps {
+  readonly config: WorkerConfig;
+  /** Folder of this process's caches and trees. */
+  readonly dataRoot: string;
+  readonly host: Readonly<Record<string, string | undefined>>;
+  readonly sandbox: Sandbox;
+  readonly link: NatsLink;
+  readonly logger: Logger;
+}
+
+/** Everything that runs attempts in this process. */
+export interface AttemptRuntime extends AsyncDisposable {
+  readonly run: RunAttempt;
+  readonly model: ChatModelPool;
+  /** Closes the model's sockets and gives up what is not stored. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds it: for the worker itself and for the child process of an isolated attempt.
+ * @throws Error when the data folder cannot be written.
+ */
+export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRuntime> {
+  const { config, link, logger, sandbox } = deps;
+  const paths = workerPaths(deps.dataRoot);
+  // Repositories and setups share the cap evenly.
+  const bytesMax = config.cacheBytesMax / 2;
+  const repositories = await openCacheDirectory({ directory: paths.repositories, bytesMax, logger });
+  const setups = await openCacheDirectory({ directory: paths.setups, bytesMax, logger });
+  const owner = await currentOwner();
+  const spaceOptions = { directory: paths.trees, worker: config.name, owner, logger };
+  const createSpace = (ref: { uid: string; task: string; attempt: number }) => createAttemptSpace(spaceOptions, ref);
+  const home = deps.host["HOME"];
+  const shell = createSandboxedShell({
+    sandbox,
+    host: deps.host,
+    hidden: [config.data, ...(config.creds === undefined ? [] : [dirname(config.creds)]), ...(home ? [home] : [])],
+    readable: [dirname(ripgrepPath)],
+  });
+  const network = config.network === "all";
+  const transcripts = createTranscriptSink(link, config.name, logger);
+  const model = createChatModel({
+    endpoints: config.modelUrls.map((baseUrl) =>
+      config.apiKey === undefined ? { baseUrl } : { baseUrl, apiKey: config.apiKey },
+    ),
+    model: config.model,
+    requestsMax: config.requestsMax,
+    log: logger,
+  });
+  const run = createAttemptRunner({
+    repositories: createRepositoryCache({
+      cache: repositories,
+      objects: {
+        download: async (name, file, signal) => {
+          const read = () => getObject(link, "agentd", name, file, {}, signal);
+          await untilAnswered("download", read, logger, signal, "STORE_UNAVAILABLE");
+        },
+      },
+    }),
+    setups: createSetupCache({
+      cache: setups,
+      shell,
+      logger,
+      async withTree({ repository, commit, scope }, use, signal) {
+        const space = createSpace({ uid: scope, task: "setup", attempt: 1 });
+        try {
+          return await use(await space.addTree(repository, commit, "setup", signal));
+        } finally {
+          await space.end();
+        }
+      },
+    }),
+    gate: { shell, slots: createSlots(config.checkSlots), network },
+    baseResults: await createBaseResults(paths.baseResults),
+    runAgentTask: createAgentTask({ model, shell, network, transcripts, logger }),
+    results: createResultSink({
+      directory: paths.drafts,
+      logger,
+      upload: async (file, signal) => {
+        const put = () => putObject(link, "inbox", { file }, signal);
+        return (await untilAnswered("upload", put, logger, signal, "STORE_UNAVAILABLE")).name;
+      },
+    }),
+    createSpace,
+    say: transcripts.say,
+    logger,
+  });
+  const close = async (): Promise<void> => {
+    transcripts.close();
+    await model.close();
+  };
+  return { run, model, close, [Symbol.asyncDispose]: close };
+}
