@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import { backoffMs, type ChatFailure, classifyFailure, readRetryAfter } from "./retry.ts";
+
+const status = (
+  code: number,
+  message = "x",
+  rest: Partial<Extract<ChatFailure, { kind: "status" }>> = {},
+): ChatFailure => ({
+  kind: "status",
+  status: code,
+  message,
+  ...rest,
+});
+
+describe("what is tried again", () => {
+  test.each<[string, ChatFailure, "same" | "other", boolean]>([
+    ["a refused connection", { kind: "connect", message: "" }, "other", true],
+    ["429", status(429), "other", true],
+    ["503", status(503), "other", true],
+    ["504 of a proxy", status(504), "other", true],
+    ["529", status(529), "other", true],
+    ["500 of a parser", status(500), "same", false],
+    ["408", status(408), "same", false],
+    ["409", status(409), "same", false],
+    ["425", status(425), "same", false],
+    ["a broken stream", { kind: "brokenStream", message: "" }, "same", false],
+    ["a gap", { kind: "gapTimeout", message: "" }, "same", false],
+    ["no first token", { kind: "firstTokenTimeout", message: "" }, "other", false],
+    ["an empty reply", { kind: "emptyReply", message: "" }, "same", false],
+  ])("%s", (_title, failure, endpoint, isEngineTrouble) => {
+    expect(classifyFailure(failure)).toMatchObject({ action: "retry", endpoint, isEngineTrouble });
+  });
+
+  test("passes on how long the server wants to be left alone", () => {
+    expect(classifyFailure(status(429, "x", { retryAfterMs: 7_000 }))).toMatchObject({ retryAfterMs: 7_000 });
+  });
+});
+
+describe("a context overflow", () => {
+  test.each<[string, ChatFailure, object]>([
+    [
+      "vLLM's first text",
+      status(
+        400,
+        "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (8000 in the messages, 1000 in the completion). Please reduce the length.",
+      ),
+      { contextTokensMax: 8192, inputTokens: 8000 },
+    ],
+    [
+      "vLLM 0.15",
+      status(400, "This model's maximum context length is 8192 tokens. However, your request has 8300 input tokens.", {
+        param: "input_tokens",
+      }),
+      { contextTokensMax: 8192, inputTokens: 8300 },
+    ],
+    [
+      "vLLM since then",
+      status(
+        400,
+        "You passed 8100 input tokens and requested 500 output tokens. However, the model's context length is only 8192 tokens, resulting in a maximum input length of 7692 tokens.",
+        { param: "input_tokens" },
+      ),
+      { contextTokensMax: 8192, inputTokens: 8100 },
+    ],
+    [
+      "vLLM before tokenizing",
+      status(
+        400,
+        "You passed 900000 input characters and requested 1 output tokens. However, the model's context length is only 8192 tokens.",
+        { param: "input_text" },
+      ),
+      { contextTokensMax: 8192 },
+    ],
+    [
+      "vLLM's cap",
+      status(400, "max_tokens 9000 cannot be greater than max_model_len=8192", { param: "max_tokens" }),
+      { contextTokensMax: 8192 },
+    ],
+    ["OpenAI's code", status(400, "too long", { code: "context_length_exceeded invalid_request_error" }), {}],
+    ["llama.cpp", status(400, "the request exceeds the available context size. try increasing it"), {}],
+  ])("is known by %s", (_title, failure, overflow) => {
+    expect(classifyFailure(failure)).toEqual({ action: "refused", kind: "context_overflow", overflow });
+  });
+
+  test("is not every complaint about the cap", () => {
+    expect(classifyFailure(status(400, "max_tokens must be at least 1, got 0.", { param: "max_tokens" }))).toEqual({
+      action: "refused",
+      kind: "invalid_request",
+    });
+  });
+});
+
+describe("what is refused for good", () => {
+  test.each([
+    ["unauthorized", status(401)],
+    ["unauthorized", status(403)],
+    ["not_found", status(404)],
+    [
+      "unsupported_field",
+      status(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
+    ],
+    [
+      "unsupported_field",
+      status(400, "Unrecognized request argument supplied: strict", { param: "tools[0].function.strict" }),
+    ],
+    ["unsupported_field", status(422, "tools.0.function.strict: Extra inputs are not permitted")],
+    ["invalid_request", status(400, "temperature must be non-negative")],
+    ["invalid_request", status(418)],
+  ])("as %s", (kind, failure) => {
+    expect(classifyFailure(failure)).toMatchObject({ action: "refused", kind });
+  });
+});
+
+describe("the wait between tries", () => {
+  test("doubles from half a second to half a minute, with 30 % of jitter", () => {
+    expect([0, 1, 2, 6, 7, 50].map((tryIndex) => backoffMs(tryIndex, 0.5))).toEqual([
+      500, 1_000, 2_000, 30_000, 30_000, 30_000,
+    ]);
+    expect(backoffMs(0, 0)).toBe(350);
+    expect(backoffMs(7, 1)).toBe(39_000);
+  });
+
+  test("is never shorter than the server asked for, up to five minutes", () => {
+    expect(backoffMs(0, 0.5, 8_000)).toBe(8_000);
+    expect(backoffMs(0, 0.5, 86_400_000)).toBe(300_000);
+  });
+
+  test.each([
+    ["3", 3_000],
+    ["Thu, 01 Jan 1970 00:00:05 GMT", 4_000],
+    ["soon", undefined],
+  ])("reads Retry-After %j", (value, expected) => {
+    expect(readRetryAfter(new Headers({ "retry-after": value }), 1_000)).toBe(expected);
+  });
+
+  test("has no Retry-After where none was sent", () => {
+    expect(readRetryAfter(undefined, 0)).toBeUndefined();
+  });
+});
