@@ -185,7 +185,26 @@ test("a result that is not what was claimed is refused", async () => {
     Buffer.concat([Buffer.from(`# v2 git bundle\n-${base}\n${missing} refs/x\n\n`), pack.stdout]),
   );
   expect(await refused(broken, { base, commit: missing })).toContain("BUNDLE_INVALID");
+  expect(await reasonOf(fetchBundle(cache, broken, {}, signal))).toContain("history is incomplete");
+  expect(await hasCommit(cache, missing, signal)).toBe(false);
   await importResult(cache, file, { base, commit: good }, signal);
+});
+
+test("a result of more objects than are stored one by one is taken as a pack", async () => {
+  const cache = await newCache();
+  const names = Array.from({ length: 1_200 }, (_, index) => `f${index}.txt`);
+  const files = await mkdtemp(join(root, "many-"));
+  await Promise.all(names.map((name) => writeFile(join(files, name), name)));
+  const hashed = await user.git.run(
+    ["hash-object", "-w", "--stdin-paths"],
+    { stdin: names.map((name) => `${join(files, name)}\n`).join("") },
+    signal,
+  );
+  const objects = hashed.stdout.toString().trim().split("\n");
+  const commit = await commitOf(objects.map((object, at) => `100644 blob ${object}\t${names[at]}\n`).join(""), base);
+  await importResult(cache, await bundleOf(commit), { base, commit }, signal);
+  expect(await hasCommit(cache, commit, signal)).toBe(true);
+  expect((await readdir(join(cache.objectDirectory, "pack"))).filter((name) => name.endsWith(".pack"))).toHaveLength(2);
 });
 
 test("many results are imported at once, and left quarantines are swept", async () => {

@@ -9,6 +9,7 @@ import {
   readlink,
   rm,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from "node:fs/promises";
@@ -234,6 +235,15 @@ test("a submodule's folder that was removed or filled stays what it was in the b
   await rm(join(replaced.tree, "sub"), { recursive: true });
   await writeFile(join(replaced.tree, "sub"), "x");
   expect((await harvested(replaced)).changes).toEqual({});
+});
+
+test("more than the harvest may take is refused before git reads it", async () => {
+  const worktree = await newTree();
+  await writeFile(join(worktree.tree, "huge"), "");
+  await truncate(join(worktree.tree, "huge"), 1e12);
+  const refused = (more: object) => harvest(worktree, { message: "m\n", author, ...more }, signal);
+  await expect(refused({})).rejects.toMatchObject({ reason: "LIMIT_EXCEEDED" });
+  await expect(refused({ maxFiles: 0 })).rejects.toMatchObject({ reason: "LIMIT_EXCEEDED" });
 });
 
 test("names that git refuses are skipped and reported, the rest is taken", async () => {

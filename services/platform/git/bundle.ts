@@ -5,6 +5,7 @@ import { AgentdError } from "../../core/errors.ts";
 import type { Repository } from "./bare-repository.ts";
 import { hasCommit, objectNamePattern } from "./bare-repository.ts";
 import { gitMessage } from "./git-text.ts";
+import { migratePacks, withQuarantine } from "./quarantine.ts";
 
 /** The text part of a bundle file (gitformat-bundle(5)). */
 export interface BundleHeader {
@@ -102,11 +103,13 @@ async function readHeader(handle: FileHandle, file: string): Promise<BundleHeade
 export interface FetchBundleOptions {
   /** Refuse a larger file; default 4 GiB. */
   readonly maxBytes?: number;
+  /** The bundle was checked before (a worker reads what the coordinator took in): do not walk its history again. */
+  readonly isTrusted?: boolean;
 }
 
 /**
- * Takes the objects of a trusted bundle (a base repository, a roll-up) into the cache. No ref is made; the
- * prerequisites must be here, but need no ref either.
+ * Takes the objects of a base repository or a roll-up into the cache, after checking that its history is
+ * complete. No ref is made; the prerequisites must be here, but need no ref either.
  *
  * @throws AgentdError BUNDLE_INVALID, OBJECT_MISSING when a prerequisite is not here, UPLOAD_TOO_LARGE.
  */
@@ -117,12 +120,29 @@ export async function fetchBundle(
   signal: AbortSignal,
 ): Promise<BundleHeader> {
   const maxBytes = options.maxBytes ?? 4 * 1024 ** 3;
-  const { header } = await indexBundle(repository, file, { maxBytes, isStrict: false }, signal);
-  for (const [ref, tip] of header.refs) {
-    if (!(await hasCommit(repository, tip, signal)))
-      throw invalid(file, `it lacks the commit of ${gitMessage(ref, 100)}`);
-  }
-  return header;
+  return withQuarantine(repository, async (quarantine) => {
+    const { header } = await indexBundle(quarantine, file, { maxBytes, isStrict: false }, signal);
+    for (const [ref, tip] of header.refs) {
+      if (!(await hasCommit(quarantine, tip, signal)))
+        throw invalid(file, `${gitMessage(ref, 100)} names no commit in it`);
+    }
+    if (options.isTrusted !== true) await checkConnected(quarantine, file, header, signal);
+    await migratePacks(quarantine, repository);
+    return header;
+  });
+}
+
+async function checkConnected(
+  repository: Repository,
+  file: string,
+  header: BundleHeader,
+  signal: AbortSignal,
+): Promise<void> {
+  const revisions = [...new Set(header.refs.values()), ...header.prerequisites.map((commit) => `^${commit}`)];
+  const args = ["rev-list", "--objects", "--quiet", "--stdin"];
+  const walk = { stdin: `${revisions.join("\n")}\n`, okExitCodes: [0, 1, 128] };
+  const answer = await repository.git.run(args, walk, signal);
+  if (answer.exitCode !== 0) throw invalid(file, `its history is incomplete: ${gitMessage(answer.stderr, 300)}`);
 }
 
 /**

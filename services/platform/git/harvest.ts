@@ -24,18 +24,23 @@ export interface Harvest {
 export interface HarvestOptions {
   readonly message: string;
   readonly author: GitIdentity;
+  /** Bounds on what was changed or added: files (default 50,000) and their bytes (default 512 MiB). */
+  readonly maxFiles?: number;
+  readonly maxBytes?: number;
 }
 
 const PATHS_BYTES_MAX = 256 * 1024 * 1024;
+/** Looking at files is quick; a named pipe in place of a .gitignore would hold git for ever. */
+const LIST_TIMEOUT_MS = 2 * 60_000;
 const CHMOD_TIMEOUT_MS = 5 * 60_000;
 
 /**
  * Commits what the agent left in its tree, on top of the base. Nothing that the agent could write is trusted:
  * git dir, configuration and attributes are made anew, the index is the one of the checkout, and no command
  * looks into a repository inside the tree. Ignored files are left out; bytes, links and executable bits are
- * taken as they are. May be called again: each call starts from the base.
+ * taken as they are. May be called again: each call starts from the base. The agent's processes must be gone.
  *
- * @throws AgentdError LIMIT_EXCEEDED when the list of changed files is too long, DISK_FULL, INTERNAL.
+ * @throws AgentdError LIMIT_EXCEEDED when too much was changed, DISK_FULL, INTERNAL.
  */
 export async function harvest(worktree: Worktree, options: HarvestOptions, signal: AbortSignal): Promise<Harvest> {
   const { cache, base, tree } = worktree;
@@ -46,7 +51,7 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   const git = worktreeGit(cache.git, { gitDir, tree, indexFile });
   const plain: Repository = { gitDir, objectDirectory: join(gitDir, "objects"), git };
 
-  const skipped = await stageChanges(git, tree, signal);
+  const skipped = await stageChanges(git, tree, options, signal);
   const [written, wanted] = await Promise.all([
     git.run(["write-tree"], {}, signal),
     git.run(["rev-parse", "--verify", "--end-of-options", `${base}^{tree}`], {}, signal),
@@ -64,10 +69,10 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
 }
 
 /** Brings the index up to date with the tree; returns what was skipped. */
-async function stageChanges(git: Git, tree: string, signal: AbortSignal): Promise<string[]> {
+async function stageChanges(git: Git, tree: string, options: HarvestOptions, signal: AbortSignal): Promise<string[]> {
   // `git add` would start git inside every repository it meets in the tree, and so run its configuration;
   // these two commands only look at files.
-  const list = { stdoutBytesMax: PATHS_BYTES_MAX };
+  const list = { stdoutBytesMax: PATHS_BYTES_MAX, timeoutMs: LIST_TIMEOUT_MS };
   const [raw, untracked] = await Promise.all([
     git.run(["diff-files", "--raw", "-z", "--no-renames", "--ignore-submodules=all"], list, signal),
     git.run(["ls-files", "-z", "--others", "--exclude-standard"], list, signal),
@@ -84,12 +89,35 @@ async function stageChanges(git: Git, tree: string, signal: AbortSignal): Promis
     if (path.at(-1) === 0x2f || isRefusedName(path)) skipped.push(decodePath(path));
     else changed.push(path);
   }
+  await checkSize(tree, changed, options);
   // Removals first: a file may have become a directory, or a directory a link.
   if (removed.length > 0) {
     await git.run(["update-index", "-z", "--force-remove", "--stdin"], { stdin: joinNul(removed) }, signal);
   }
   if (changed.length > 0) await addFiles(git, tree, joinNul(changed), signal);
   return skipped;
+}
+
+async function checkSize(tree: string, paths: readonly Buffer[], options: HarvestOptions): Promise<void> {
+  const maxFiles = options.maxFiles ?? 50_000;
+  const maxBytes = options.maxBytes ?? 512 * 1024 ** 2;
+  if (paths.length > maxFiles) {
+    throw new AgentdError("LIMIT_EXCEEDED", `The agent changed ${paths.length} files; at most ${maxFiles} are taken.`);
+  }
+  let bytes = 0;
+  for (const path of paths) {
+    const size = await lstat(Buffer.concat([Buffer.from(`${tree}/`), path])).then(
+      (info) => info.size,
+      () => 0,
+    );
+    bytes += size;
+    if (bytes <= maxBytes) continue;
+    const last = `${decodePath(path)} has ${size}`;
+    throw new AgentdError(
+      "LIMIT_EXCEEDED",
+      `The agent changed files of more than ${maxBytes} bytes together (${last}); add build output to .gitignore.`,
+    );
+  }
 }
 
 async function addFiles(git: Git, tree: string, paths: Buffer, signal: AbortSignal): Promise<void> {
@@ -107,7 +135,6 @@ async function addFiles(git: Git, tree: string, paths: Buffer, signal: AbortSign
 
 /** An agent may have taken away its own right to read. Links are not followed; executable bits stay. */
 async function makeReadable(tree: string, signal: AbortSignal): Promise<void> {
-  await lstat(tree);
   const run = { argv: ["chmod", "-R", "u+rwX", "--", tree] };
   const bounds = { timeoutMs: CHMOD_TIMEOUT_MS, outputBytesMax: 4_096 };
   await runCommand({ run, cwd: "/", env: { PATH: "/usr/bin:/bin" }, ...bounds }, signal);

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
+import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentdError } from "../../core/errors.ts";
 import type { Repository } from "./bare-repository.ts";
 import { hasCommit, isAncestor } from "./bare-repository.ts";
 import { indexBundle } from "./bundle.ts";
-import { withGitSettings } from "./git.ts";
+import { migratePacks, quarantinePrefix, withQuarantine } from "./quarantine.ts";
 import type { ChangedFile } from "./trees.ts";
 import { changedFiles } from "./trees.ts";
 
@@ -24,7 +24,6 @@ export interface ResultClaim {
 
 /** Up to here objects are stored one by one: thousands of small packs would slow down every later command. */
 const LOOSE_OBJECTS_MAX = 1_000;
-const QUARANTINE_PREFIX = "quarantine-";
 
 /**
  * Verifies a worker's result and, only then, takes it into the cache. The bundle is hostile until proven
@@ -40,29 +39,20 @@ export async function importResult(
   claim: ResultClaim,
   signal: AbortSignal,
 ): Promise<readonly ChangedFile[]> {
-  const directory = await mkdtemp(join(repository.gitDir, QUARANTINE_PREFIX));
-  try {
-    await mkdir(join(directory, "pack"));
-    const git = withGitSettings(repository.git, {
-      objectDirectory: directory,
-      alternateObjectDirectories: [repository.objectDirectory],
-    });
-    const quarantine: Repository = { gitDir: repository.gitDir, objectDirectory: directory, git };
+  return withQuarantine(repository, async (quarantine) => {
     const { pack, objects, changed } = await verify(quarantine, file, claim, signal);
-    if (objects <= LOOSE_OBJECTS_MAX) await unpack(repository, join(directory, "pack", `pack-${pack}.pack`), signal);
-    else await migratePacks(directory, repository);
+    const packFile = join(quarantine.objectDirectory, "pack", `pack-${pack}.pack`);
+    if (objects <= LOOSE_OBJECTS_MAX) await unpack(repository, packFile, signal);
+    else await migratePacks(quarantine, repository);
     return changed;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  });
 }
 
-/** Removes quarantines that a killed process left behind; for a coordinator that starts. */
+/** Removes quarantines that a killed process left behind. For a service that starts. */
 export async function sweepQuarantines(repository: Repository): Promise<void> {
   for (const name of await readdir(repository.gitDir)) {
-    if (name.startsWith(QUARANTINE_PREFIX)) {
-      await rm(join(repository.gitDir, name), { recursive: true, force: true });
-    }
+    if (!name.startsWith(quarantinePrefix)) continue;
+    await rm(join(repository.gitDir, name), { recursive: true, force: true });
   }
 }
 
@@ -129,15 +119,6 @@ async function unpack(repository: Repository, packFile: string, signal: AbortSig
   } finally {
     await pack.close();
   }
-}
-
-/** The index comes last: it is what makes a pack visible. */
-async function migratePacks(directory: string, repository: Repository): Promise<void> {
-  const order = (name: string): number => (name.endsWith(".idx") ? 1 : 0);
-  const names = (await readdir(join(directory, "pack"))).sort((a, b) => order(a) - order(b));
-  const target = join(repository.objectDirectory, "pack");
-  await mkdir(target, { recursive: true });
-  for (const name of names) await rename(join(directory, "pack", name), join(target, name));
 }
 
 function timeoutOf(claim: ResultClaim): { timeoutMs: number } {
