@@ -230,7 +230,10 @@ function toHeaders(request: ChatRequest): Record<string, string> {
 /** Turns whatever the SDK threw into a failure. */
 function toFailure(error: unknown, hasOutput: boolean, nowMs: number): ChatFailure {
   if (error instanceof APIConnectionError) {
-    return { kind: hasOutput ? "brokenStream" : "connect", message: describeCause(error) };
+    const message = describeCause(error);
+    // A connection that stood and was reset says nothing of the endpoint: if the engine died, the next try is refused.
+    const isReset = /ECONNRESET|EPIPE|socket hang up/.test(message);
+    return { kind: hasOutput || isReset ? "brokenStream" : "connect", message };
   }
   if (!(error instanceof APIError)) {
     // The body ended or was no SSE: a reset before any output is also an engine that went down.

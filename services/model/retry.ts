@@ -1,6 +1,6 @@
 /** Why one try of a chat did not give an answer. */
 export type ChatFailure =
-  /** The server was never reached, or closed the connection before it answered. */
+  /** The server was never reached. */
   | { readonly kind: "connect"; readonly message: string }
   /** The server answered with an error, before or inside the stream. */
   | {

@@ -34,9 +34,16 @@ export function streamChat(engine: Engine, model: string, input: ChatInput, resp
       sendDelta(answer.reply.pieces[index]?.delta ?? {});
     },
     onBreak: () => {
-      if (input.isStreamed) begin();
       answer.cancel();
-      response.destroy();
+      if (!input.isStreamed) {
+        response.destroy();
+        return;
+      }
+      begin();
+      // Only what has left is a stream that broke; destroyed at once, nothing of it would arrive.
+      response.write(": simulated break\n\n", () => {
+        response.destroy();
+      });
     },
     onEnd: () => {
       const usage = toUsage(input, answer);

@@ -23,6 +23,7 @@ export interface AnswerListener {
 export interface Answer {
   readonly id: string;
   readonly reply: CutReply;
+  /** Prompt tokens found in the cache; known once the request runs. */
   readonly cachedTokens: number;
   /** Frees the slot, or the place in the queue; nothing is told to the listener afterwards. */
   cancel(): void;
@@ -86,6 +87,7 @@ export function createEngine(config: SimConfig, now: () => number): Engine {
 
   return {
     answer(input, listener) {
+      metrics.totals.requests += 1;
       const conversation = readConversation(input.messages);
       const decision = decide(conversation, input.tools, {
         shares: config,
@@ -99,10 +101,23 @@ export function createEngine(config: SimConfig, now: () => number): Engine {
         input.outputTokensMax,
         () => `chatcmpl-tool-${randomUUID().replaceAll("-", "")}`,
       );
-      const cachedTokens = cache.match(input.prompt);
-      countPrompt(metrics, input.promptTokens, cachedTokens);
-      const cancel = schedule({ fault, reply, input, cachedTokens, listener });
-      return { id: `chatcmpl-${randomUUID()}`, reply, cachedTokens, cancel };
+      let cachedTokens = 0;
+      const onAdmit = () => {
+        // The prefill lane is serial: what this prompt computes is there for the next one in the lane.
+        cachedTokens = cache.match(input.prompt);
+        cache.store(input.prompt);
+        countPrompt(metrics, input.promptTokens, cachedTokens);
+        return cachedTokens;
+      };
+      const cancel = schedule({ fault, reply, input, onAdmit, listener });
+      return {
+        id: `chatcmpl-${randomUUID()}`,
+        reply,
+        cancel,
+        get cachedTokens() {
+          return cachedTokens;
+        },
+      };
     },
     get isFull() {
       const { running, waiting } = scheduler.load();
@@ -135,7 +150,7 @@ export function createEngine(config: SimConfig, now: () => number): Engine {
     readonly fault: Fault;
     readonly reply: CutReply;
     readonly input: ChatInput;
-    readonly cachedTokens: number;
+    readonly onAdmit: () => number;
     readonly listener: AnswerListener;
   }): () => void {
     const { fault, reply, input, listener } = job;
@@ -145,15 +160,12 @@ export function createEngine(config: SimConfig, now: () => number): Engine {
     let isOver = false;
     const takeBack = scheduler.submit({
       promptTokens: input.promptTokens,
-      cachedTokens: job.cachedTokens,
+      onAdmit: job.onAdmit,
       pieceTokens,
       extraDelayMs: fault.kind === "slow" ? fault.delayMs : 0,
       isStalled: fault.kind === "stall",
       onPiece: (index) => {
-        if (index === 0) {
-          metrics.observe("firstToken", (now() - startedAtMs) / 1000);
-          cache.store(input.prompt);
-        }
+        if (index === 0) metrics.observe("firstToken", (now() - startedAtMs) / 1000);
         metrics.totals.generationTokens += pieceTokens[index] ?? 0;
         if (index === breakAt) listener.onBreak();
         else if (index < reply.pieces.length) listener.onPiece(index);
@@ -175,7 +187,6 @@ export function createEngine(config: SimConfig, now: () => number): Engine {
 }
 
 function countPrompt(metrics: EngineMetrics, promptTokens: number, cachedTokens: number): void {
-  metrics.totals.requests += 1;
   metrics.totals.promptTokens += promptTokens;
   metrics.totals.cacheQueryTokens += promptTokens;
   metrics.totals.cacheHitTokens += cachedTokens;

@@ -3,7 +3,8 @@ import { blockTokens } from "./prefix-cache.ts";
 /** One request as the engine sees it. */
 export interface EngineWork {
   readonly promptTokens: number;
-  readonly cachedTokens: number;
+  /** Called when the work gets its slot; gives the tokens of its prompt that need no prefill. */
+  readonly onAdmit: () => number;
   /** Tokens of each piece of output, in order; a piece is delivered when its last token is decoded. */
   readonly pieceTokens: readonly number[];
   /** Added before the first token. */
@@ -71,7 +72,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     for (const work of queue) {
       if (running.size >= deps.slots) break;
       queue.delete(work);
-      const prefillMs = ((work.promptTokens - work.cachedTokens) / deps.prefillTokensPerSecond) * 1000;
+      const prefillMs = ((work.promptTokens - work.onAdmit()) / deps.prefillTokensPerSecond) * 1000;
       prefillFreeAtMs = Math.max(now, prefillFreeAtMs) + prefillMs;
       const firstMs = (work.pieceTokens[0] ?? 0) * deps.decodeMsPerToken;
       const dueAtMs = work.isStalled ? Number.POSITIVE_INFINITY : prefillFreeAtMs + work.extraDelayMs + firstMs;
