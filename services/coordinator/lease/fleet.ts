@@ -1,0 +1,86 @@
+import type { WaitingWorker } from "../../core/waiting-reason.ts";
+import type { Heartbeat } from "../../core/worker-protocol.ts";
+
+/** A worker as last heard by this replica. */
+export interface FleetMember {
+  readonly heartbeat: Heartbeat;
+  /** Of this process' monotonic clock. */
+  readonly heardAtMs: number;
+  /** Of the wall clock, for people. */
+  readonly heardAtTimeMs: number;
+  /** Heard within the lease time. */
+  readonly isReachable: boolean;
+}
+
+/** The workers as their heartbeats describe them. In memory only: every replica hears all of them. */
+export interface Fleet {
+  heard(heartbeat: Heartbeat): void;
+  /** Silence counts from now: this replica itself could not hear. */
+  restart(): void;
+  get(worker: string): FleetMember | undefined;
+  members(): readonly FleetMember[];
+  /** For `why`: workers that take new tasks are ready. */
+  waitingWorkers(): readonly WaitingWorker[];
+  /** Slots of all workers that take new tasks. */
+  readonly slots: number;
+}
+
+/** Workers that are remembered; more than any installation has, so that forged names cannot fill the memory. */
+const membersMax = 10_000;
+/** A silent worker is forgotten after this many lease times. */
+const forgetLeases = 20;
+
+/** An empty fleet. @param deps.leaseMs silence after which a worker is not reachable */
+export function createFleet(deps: {
+  readonly leaseMs: number;
+  readonly monotonicMs: () => number;
+  readonly nowMs: () => number;
+}): Fleet {
+  const heardOf = new Map<
+    string,
+    { readonly heartbeat: Heartbeat; readonly heardAtMs: number; readonly heardAtTimeMs: number }
+  >();
+  const members = (): readonly FleetMember[] => {
+    const now = deps.monotonicMs();
+    return [...heardOf.values()].map((one) => ({ ...one, isReachable: now - one.heardAtMs <= deps.leaseMs }));
+  };
+  const takesTasks = (member: FleetMember): boolean => member.isReachable && !member.heartbeat.isDraining;
+  return {
+    heard(heartbeat) {
+      const heardAtMs = deps.monotonicMs();
+      if (!heardOf.has(heartbeat.worker) && heardOf.size >= membersMax) return;
+      heardOf.set(heartbeat.worker, { heartbeat, heardAtMs, heardAtTimeMs: deps.nowMs() });
+      for (const [worker, one] of heardOf) {
+        if (heardAtMs - one.heardAtMs > forgetLeases * deps.leaseMs) heardOf.delete(worker);
+      }
+    },
+    restart() {
+      const heardAtMs = deps.monotonicMs();
+      for (const [worker, one] of heardOf) heardOf.set(worker, { ...one, heardAtMs });
+    },
+    get(worker) {
+      const one = heardOf.get(worker);
+      return one === undefined
+        ? undefined
+        : { ...one, isReachable: deps.monotonicMs() - one.heardAtMs <= deps.leaseMs };
+    },
+    members,
+    waitingWorkers: () =>
+      members().map((member) => {
+        const { worker, slots, held, waitingForEngine, engineMessage } = member.heartbeat;
+        return {
+          name: worker,
+          isReady: takesTasks(member),
+          slots,
+          busy: held.length,
+          waitingForEngine,
+          ...(engineMessage === undefined ? {} : { engineMessage }),
+        };
+      }),
+    get slots() {
+      return members()
+        .filter(takesTasks)
+        .reduce((sum, member) => sum + member.heartbeat.slots, 0);
+    },
+  };
+}

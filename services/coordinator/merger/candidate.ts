@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import type { Job, JobHead } from "../../core/job.ts";
+import type { CheckResult, Task } from "../../core/task.ts";
+import { renderTask } from "../../core/template.ts";
+import type { Repository } from "../../platform/git/bare-repository.ts";
+import { conflictText, mergeCommit, mergeTrees } from "../../platform/git/merge.ts";
+import { formatMessage } from "../../platform/git/trailers.ts";
+
+/** A merged task and the commit that it became. */
+export interface MergedTask {
+  readonly task: Task;
+  readonly commit: string;
+}
+
+/** A task that cannot be merged into the head. */
+export interface ConflictingTask {
+  readonly task: Task;
+  /** Git's words on one line each. */
+  readonly message: string;
+  /** For the next attempt's prompt, at most 6,000 characters. */
+  readonly notice: string;
+}
+
+/** The head with tasks merged onto it, one commit a task. */
+export interface CandidateChain {
+  /** The head itself when nothing was merged. */
+  readonly commit: string;
+  readonly merged: readonly MergedTask[];
+  readonly conflicting: readonly ConflictingTask[];
+}
+
+const author = { name: "agentd", email: "agentd@agentd.invalid" } as const;
+const noticeBytesMax = 5_800;
+
+/**
+ * Merges `tasks` in their order onto the head. A task that conflicts with the head is reported; one that conflicts only with
+ * a task merged just before it is left out, to be tried again when that one has landed. The same head and tasks give
+ * the same commits on every machine.
+ */
+export async function buildChain(
+  repository: Repository,
+  input: { readonly job: Job; readonly head: JobHead; readonly tasks: readonly Task[] },
+  signal: AbortSignal,
+): Promise<CandidateChain> {
+  const { job, head } = input;
+  const merged: MergedTask[] = [];
+  const conflicting: ConflictingTask[] = [];
+  let tip = head.commit;
+  for (const task of input.tasks) {
+    const theirs = task.status.result?.commit;
+    if (theirs === undefined) continue;
+    const identity = { ...author, dateIso: mergeDate(task) };
+    const commit = { ours: tip, theirs, message: mergeMessage(job, task), author: identity };
+    const result = await mergeCommit(repository, commit, signal);
+    if (result.kind === "merged") {
+      tip = result.commit;
+      merged.push({ task, commit: tip });
+      continue;
+    }
+    const alone = tip === head.commit ? result : await mergeTrees(repository, head.commit, theirs, signal);
+    if (alone.kind === "clean") continue;
+    const text = await conflictText(repository, alone, { maxBytes: noticeBytesMax }, signal);
+    const notice = `The last result could not be merged into the job's branch.\n${text}`;
+    conflicting.push({ task, message: alone.messages.join("; ").slice(0, 1_000), notice });
+  }
+  return { commit: tip, merged, conflicting };
+}
+
+/** The message of the commit that lands `task`: its evidence stands in the trailers. */
+export function mergeMessage(job: Job, task: Task): string {
+  const { namespace, name, uid } = task.metadata;
+  const attemptNumber = task.status.result?.attempt ?? task.status.attempt;
+  const attempt = task.status.attempts.find((one) => one.attempt === attemptNumber);
+  return formatMessage(subjectOf(job, task), "", [
+    ["Agentd-Task", `${namespace}/${task.job}/${name}@${uid}`],
+    ["Agentd-Attempt", String(attemptNumber)],
+    ["Agentd-Checks", checksTrailer(attempt?.checks ?? [])],
+  ]);
+}
+
+/** `types=0 test=0 sha256:<digest over all results>`, or `none`. */
+export function checksTrailer(checks: readonly CheckResult[]): string {
+  if (checks.length === 0) return "none";
+  const words = checks.map((check) => `${check.name}=${check.exitCode ?? check.status}`);
+  const digest = createHash("sha256");
+  for (const check of checks)
+    digest.update(`${JSON.stringify([check.name, check.exitCode ?? null, check.outputDigest])}\n`);
+  return `${words.join(" ")} sha256:${digest.digest("hex")}`;
+}
+
+const subjectCharactersMax = 72;
+
+function subjectOf(job: Job, task: Task): string {
+  const lines = renderTask(job, task).prompt.split("\n");
+  const first = lines.map((line) => line.trim()).find((line) => line !== "") ?? task.metadata.name;
+  const subject = `${job.metadata.name}: ${first.charAt(0).toLowerCase()}${first.slice(1).replace(/\.$/, "")}`;
+  return subject.length <= subjectCharactersMax ? subject : `${subject.slice(0, subjectCharactersMax - 1).trimEnd()}…`;
+}
+
+/** When the attempt ended, which is stored: every replica writes the same commit. Git counts whole seconds. */
+function mergeDate(task: Task): string {
+  const attempt = task.status.attempts.find((one) => one.attempt === task.status.result?.attempt);
+  const timeMs = attempt?.endedAtMs ?? attempt?.startedAtMs ?? task.metadata.createdAtMs;
+  return new Date(Math.floor(timeMs / 1_000) * 1_000).toISOString();
+}

@@ -1,0 +1,122 @@
+import { isAgentdError } from "../../core/errors.ts";
+import type { Job } from "../../core/job.ts";
+import type { NatsLink } from "../../platform/nats/connect.ts";
+import { deleteObject, listObjects, sweepChunks } from "../../platform/nats/objects.ts";
+import type { ResourceStore, Write } from "../../platform/nats/store.ts";
+import { bucketNames, keyPrefixes } from "../../platform/nats/subjects.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
+import type { JobRepositories } from "../merger/job-repository.ts";
+import { runPeriodically } from "../periodic.ts";
+
+/** What {@link runSweeps} needs. */
+export interface SweepDeps {
+  readonly link: NatsLink;
+  readonly store: ResourceStore;
+  readonly repositories: JobRepositories;
+  readonly log: Logger;
+  readonly nowMs: () => number;
+  /** Default 10 s. */
+  readonly orphansEveryMs?: number;
+}
+
+const orphansEveryMs = 10_000;
+const tombstonesEveryMs = 10 * 60_000;
+const objectsEveryMs = 3_600_000;
+const deletesPerBatch = 200;
+/** An object that nothing refers to is deleted after this; a new reference is made only to one half as old. */
+const objectAgeMs = 24 * 3_600_000;
+/** A request id is remembered this long after its job is gone. */
+const requestAgeMs = 24 * 3_600_000;
+
+/** Removes what nothing needs any more until the signal aborts; to be run by the leader only. */
+export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<void> {
+  const { log } = deps;
+  await Promise.all([
+    runPeriodically(
+      {
+        name: "orphans",
+        everyMs: deps.orphansEveryMs ?? orphansEveryMs,
+        log,
+        work: async (workSignal) => {
+          await sweepOrphans(deps.store, deps.nowMs(), workSignal);
+          await deps.repositories.sweep(liveUids(deps.store));
+        },
+      },
+      signal,
+    ),
+    runPeriodically(
+      {
+        name: "tombstones",
+        everyMs: tombstonesEveryMs,
+        log,
+        work: async (workSignal) => {
+          await deps.store.purgeTombstones(deps.nowMs(), workSignal);
+        },
+      },
+      signal,
+    ),
+    runPeriodically({ name: "objects", everyMs: objectsEveryMs, log, work: (s) => sweepObjects(deps, s) }, signal),
+  ]);
+}
+
+/** Deletes tasks, heads, plans and reservations whose Job (by uid) is gone, and old request ids. @returns how many keys */
+export async function sweepOrphans(store: ResourceStore, nowMs: number, signal: AbortSignal): Promise<number> {
+  const live = liveUids(store);
+  const orphans: Write[] = [];
+  const prefixes = [keyPrefixes.tasks, keyPrefixes.plans, keyPrefixes.heads];
+  // The head goes last: it is what names the job's other keys.
+  for (const prefix of prefixes) {
+    for (const { key, revision } of store.list(prefix)) {
+      const uid = key.split(".")[1];
+      if (uid !== undefined && !live.has(uid)) orphans.push({ key, value: undefined, expected: revision });
+    }
+  }
+  for (const { key, value, revision } of store.list<{ readonly uid?: string }>(keyPrefixes.branches)) {
+    if (value.uid !== undefined && !live.has(value.uid)) orphans.push({ key, value: undefined, expected: revision });
+  }
+  for (const { key, value, revision, timeMs } of store.list<{ readonly uid?: string }>(keyPrefixes.requests)) {
+    const isGone = value.uid === undefined || !live.has(value.uid);
+    if (isGone && nowMs - timeMs > requestAgeMs) orphans.push({ key, value: undefined, expected: revision });
+  }
+  for (let at = 0; at < orphans.length; at += deletesPerBatch) {
+    await store.commit(orphans.slice(at, at + deletesPerBatch), signal).catch((error: unknown) => {
+      // Somebody wrote one of them in this moment: the next sweep looks again.
+      if (!isAgentdError(error, "CONFLICT")) throw error;
+    });
+  }
+  return orphans.length;
+}
+
+/** Deletes objects of bucket `agentd` that no resource names and that are older than 24 h, and parts of failed puts. */
+export async function sweepObjects(
+  deps: Pick<SweepDeps, "link" | "store" | "log" | "nowMs">,
+  signal: AbortSignal,
+): Promise<number> {
+  const { link, store, log } = deps;
+  const oldestMs = deps.nowMs() - objectAgeMs;
+  // Listed before marking: what is named after the listing is not in it, or is younger than the bound.
+  const objects = await listObjects(link, "agentd", signal);
+  const marked = markObjects(store);
+  let deleted = 0;
+  for (const { name, modifiedAtMs } of objects) {
+    if (marked.has(name) || modifiedAtMs >= oldestMs) continue;
+    await deleteObject(link, "agentd", name, signal);
+    deleted += 1;
+  }
+  for (const bucket of Object.values(bucketNames)) await sweepChunks(link, bucket, oldestMs, signal);
+  if (deleted > 0) log.info({ deleted }, "unreferenced objects deleted");
+  return deleted;
+}
+
+/** Every object's name that stands anywhere in any resource: a new field that holds one needs no change here. */
+function markObjects(store: ResourceStore): ReadonlySet<string> {
+  const marked = new Set<string>();
+  for (const { value } of store.list<object>("")) {
+    for (const [name] of JSON.stringify(value).matchAll(/[0-9a-f]{64}\/[0-9a-f]{32}/g)) marked.add(name);
+  }
+  return marked;
+}
+
+function liveUids(store: ResourceStore): ReadonlySet<string> {
+  return new Set(store.list<Job>(keyPrefixes.jobs).map((entry) => entry.value.metadata.uid));
+}
