@@ -1,0 +1,161 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { eventually, startAgentd, type TestAgentd } from "../support/agentd.ts";
+import { countStates, manifestOf, tasksOf } from "../support/jobs.ts";
+import { createRepository } from "../support/sample-repository.ts";
+
+function files(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`src/f${index}.js`, `var f${index} = 1;\n`]));
+}
+
+function manifest(name: string, prompt: string, more = ""): string {
+  return manifestOf(
+    name,
+    `  repository: { url: ., ref: main }
+  plan: { forEach: { glob: "src/*.js" } }
+  template:
+    prompt: ${JSON.stringify(prompt)}
+    checks: [{ name: no-var, run: "! grep -nw var {{item}}" }]
+${more}`,
+  );
+}
+
+const convert = "Convert var to const or let in {{item}}";
+
+async function running(agentd: TestAgentd, job: string): Promise<number> {
+  return countStates(await tasksOf(agentd, job))["Running"] ?? 0;
+}
+
+/** Processes whose command line or environment belongs to an attempt of these workers. */
+function attemptProcesses(workers: readonly string[]): number {
+  const found = execFileSync(
+    "sh",
+    ["-c", "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep ^AGENTD_ATTEMPT= || true"],
+    {
+      encoding: "utf8",
+    },
+  );
+  return found.split("\n").filter((line) => workers.some((worker) => line.includes(worker))).length;
+}
+
+test("cancel while 100 run returns, stops them all and leaves no process and no worktree", async () => {
+  using repository = createRepository(files(100));
+  await using agentd = await startAgentd({ workers: 2, slots: 50, simArgs: ["--slots=100"] });
+  const input = manifest("many", `Run "sleep 300"\n${convert}`);
+  await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input });
+  await eventually(
+    "100 running tasks",
+    async () => ((await running(agentd, "many")) === 100 ? true : undefined),
+    120_000,
+  );
+  await eventually("commands of agents", () => (attemptProcesses(agentd.workers) > 50 ? true : undefined));
+  expect(await agentd.ctl(["cancel", "job/many"])).toMatchObject({ code: 0, stdout: "job/many cancelled\n" });
+  await eventually("the end of all tasks", async () =>
+    countStates(await tasksOf(agentd, "many"))["Cancelled"] === 100 ? true : undefined,
+  );
+  await eventually("the end of all processes", () => (attemptProcesses(agentd.workers) === 0 ? true : undefined));
+  await eventually("the removal of all worktrees", () => {
+    const left = agentd.workers.flatMap((worker) => {
+      const folder = join(agentd.data, "worktrees", worker);
+      return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith("src/f1.js"));
+    });
+    return left.length === 0 ? true : undefined;
+  });
+  expect((await agentd.ctl(["wait", "job/many"])).code).toBe(3);
+  expect((await agentd.ctl(["fsck"])).stdout).toContain("0 merge commits, 0 differences");
+});
+
+test("two jobs at once share the slots fairly", async () => {
+  using repository = createRepository(files(40));
+  await using agentd = await startAgentd({ slots: 8 });
+  const slow = `${convert}\n[sim: slow 700ms]`;
+  await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("early", slow) });
+  await eventually("a full worker", async () => ((await running(agentd, "early")) === 8 ? true : undefined));
+  await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("late", slow) });
+  await eventually("an equal share", async () => {
+    const [early, late] = [await running(agentd, "early"), await running(agentd, "late")];
+    return early >= 3 && early <= 5 && late >= 3 && late <= 5 ? true : undefined;
+  });
+});
+
+test("parallelism and suspend bound what runs, dependencies order it, and why says so", async () => {
+  using repository = createRepository(files(3));
+  await using agentd = await startAgentd({ slots: 8 });
+  const spec = (more: string): string =>
+    manifestOf(
+      "ordered",
+      `  repository: { url: ., ref: main }
+  plan:
+    tasks:
+      - { name: first, prompt: "Convert var to const or let in src/f0.js\\n[sim: slow 1000ms]" }
+      - { name: second, dependsOn: [first], prompt: "Convert var to const or let in src/f1.js" }
+  template: { prompt: unused, checks: [{ name: ok, run: "true" }] }
+${more}`,
+    );
+  await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: spec("  suspend: true\n") });
+  await eventually("planned tasks", async () => ((await tasksOf(agentd, "ordered")).length === 2 ? true : undefined));
+  expect((await agentd.ctl(["why", "task/first"])).stdout).toMatch(/suspended/i);
+  const resumed = await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: spec("") });
+  expect(resumed.stdout).toBe("job/ordered configured\n");
+  await eventually("the first task", async () => ((await running(agentd, "ordered")) === 1 ? true : undefined));
+  expect((await agentd.ctl(["why", "task/second"])).stdout).toMatch(/first/);
+  expect((await agentd.ctl(["wait", "job/ordered", "--timeout=60s"])).code).toBe(0);
+  const commits = (await tasksOf(agentd, "ordered")).map((task) => task.status.state);
+  expect(commits).toEqual(["Succeeded", "Succeeded"]);
+});
+
+test("while the model server is down tasks wait and why says so; nothing fails, and they finish when it is back", async () => {
+  using repository = createRepository(files(2));
+  await using agentd = await startAgentd({ slots: 2, simArgs: ["--port=17917"] });
+  process.kill(await agentd.pidOf("vllm-sim"), "SIGSTOP");
+  try {
+    await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("waiting", convert) });
+    await eventually("running tasks", async () => ((await running(agentd, "waiting")) === 2 ? true : undefined));
+    const [task] = await tasksOf(agentd, "waiting");
+    await eventually("an explanation", async () => {
+      const { stdout } = await agentd.ctl(["why", `task/${task?.metadata.name}`]);
+      return /model|engine/i.test(stdout) ? true : undefined;
+    });
+  } finally {
+    process.kill(await agentd.pidOf("vllm-sim"), "SIGKILL");
+  }
+  expect((await agentd.ctl(["wait", "job/waiting", "--timeout=90s"])).code).toBe(0);
+});
+
+test("while NATS is down calls are UNAVAILABLE with a hint, and work in flight goes on after the reconnect", async () => {
+  using repository = createRepository(files(4));
+  await using agentd = await startAgentd({ slots: 4 });
+  await agentd.ctl(["apply", "-f", "-"], {
+    cwd: repository.path,
+    input: manifest("away", `${convert}\n[sim: slow 1500ms]`),
+  });
+  await eventually("running tasks", async () => ((await running(agentd, "away")) === 4 ? true : undefined));
+  const nats = await agentd.pidOf("nats-server");
+  process.kill(nats, "SIGSTOP");
+  const refused = await agentd.ctl(["cancel", "job/away"]);
+  process.kill(nats, "SIGCONT");
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/try again in \d+s/);
+  const waited = await agentd.ctl(["wait", "job/away", "--timeout=60s"]);
+  const attempts = (await tasksOf(agentd, "away")).map((task) => task.status.attempt);
+  expect({ code: waited.code, attempts }).toEqual({ code: 0, attempts: [1, 1, 1, 1] });
+});
+
+test("a tree that was killed as a whole goes on with its unfinished job when it is started again", async () => {
+  using repository = createRepository(files(6));
+  await using agentd = await startAgentd({ slots: 3 });
+  await agentd.ctl(["apply", "-f", "-"], {
+    cwd: repository.path,
+    input: manifest("again", `${convert}\n[sim: slow 500ms]`),
+  });
+  await eventually(
+    "a merge",
+    async () => (countStates(await tasksOf(agentd, "again"))["Succeeded"] ?? 0) > 0 || undefined,
+  );
+  await agentd.killAll();
+  await agentd.restart();
+  expect((await agentd.ctl(["wait", "job/again", "--timeout=90s"])).code).toBe(0);
+  expect((await agentd.ctl(["fsck"])).stdout).toContain("6 merge commits, 0 differences");
+});
