@@ -19,7 +19,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Repository } from "../../services/platform/git/bare-repository.ts";
-import { openBareRepository } from "../../services/platform/git/bare-repository.ts";
+import { openBareRepository, resolveRef } from "../../services/platform/git/bare-repository.ts";
 import { harvest } from "../../services/platform/git/harvest.ts";
 import { fetchFromUrl } from "../../services/platform/git/remote.ts";
 import { changedFiles, listFiles, readBlob } from "../../services/platform/git/trees.ts";
@@ -237,6 +237,35 @@ test("a submodule's folder that was removed or filled stays what it was in the b
   expect((await harvested(replaced)).changes).toEqual({});
 });
 
+test("pipes and repositories in place of files neither hold the harvest nor get into it", async () => {
+  const worktree = await newTree();
+  const at = (name: string): string => join(worktree.tree, name);
+  await rm(at(".gitignore"));
+  await rm(at("lf.txt"));
+  await rm(at("data.evil"));
+  await promisify(execFile)("mkfifo", [at(".gitignore"), at("dir/.gitattributes"), at("lf.txt"), at("pipe")]);
+  await git(worktree.tree, "init", "-q", "data.evil");
+  await writeFile(at("data.evil/file"), "x\n");
+  await git(at("data.evil"), "add", "-A");
+  await git(at("data.evil"), "commit", "-qm", "x");
+  const result = await harvested(worktree);
+  expect(result.changes).toEqual({ ".gitignore": "D", "data.evil": "D", "lf.txt": "D" });
+  expect(result.skipped).toEqual(expect.arrayContaining(["lf.txt"]));
+});
+
+test("what was harvested can be read after the tree is gone", async () => {
+  const worktree = await newTree();
+  await writeFile(join(worktree.tree, "fine"), "x");
+  const result = await harvest(worktree, { message: "m\n", author }, signal);
+  await rm(worktree.tree, { recursive: true });
+  expect(await changedFiles(result.repository, base, result.commit ?? "", signal)).toHaveLength(1);
+  const gate = await createWorktree(
+    { cache: result.repository, commit: result.commit ?? "", directory: join(root, "trees", "gate") },
+    signal,
+  );
+  expect(await readFile(join(gate.tree, "fine"), "utf8")).toBe("x");
+});
+
 test("more than the harvest may take is refused before git reads it", async () => {
   const worktree = await newTree();
   await writeFile(join(worktree.tree, "huge"), "");
@@ -296,18 +325,14 @@ test("one hundred trees can be made at once, and all of them removed", { timeout
 test("a tree of 5,000 files is made and harvested in seconds, even on a busy machine", {
   timeout: 60_000,
 }, async () => {
-  const origin = join(root, "large");
-  await mkdir(origin);
-  await git(origin, "init", "-q", "-b", "main");
-  for (let folder = 0; folder < 50; folder += 1) {
-    await mkdir(join(origin, `d${folder}`));
-    const files = Array.from({ length: 100 }, (_, index) => join(origin, `d${folder}`, `f${index}.ts`));
-    await Promise.all(files.map((file) => writeFile(file, `export const at = ${JSON.stringify(file)};\n`)));
-  }
-  await git(origin, "add", "-A");
-  await git(origin, "commit", "-qm", "large");
   const large = await openBareRepository({ directory: join(root, "large.git") }, signal);
-  const commit = await fetchFromUrl(large, { url: origin, ref: "HEAD" }, { environment: {} }, signal);
+  let stream = "commit refs/heads/main\ncommitter t <t@t.invalid> 0 +0000\ndata 1\nm\n";
+  for (let index = 0; index < 5_000; index += 1) {
+    const text = `export const at = ${index};\n`;
+    stream += `M 100644 inline d${index % 50}/f${index}.ts\ndata ${text.length}\n${text}\n`;
+  }
+  await large.git.run(["fast-import", "--quiet"], { stdin: stream }, signal);
+  const commit = await resolveRef(large, "main", signal);
   const startedAt = performance.now();
   const worktree = await createWorktree({ cache: large, commit, directory: join(root, "large-tree") }, signal);
   const madeAt = performance.now();

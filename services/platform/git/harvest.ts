@@ -5,6 +5,7 @@ import { AgentdError } from "../../core/errors.ts";
 import { runCommand } from "../process/run-command.ts";
 import type { Repository } from "./bare-repository.ts";
 import type { Git, GitIdentity } from "./git.ts";
+import { createGit } from "./git.ts";
 import { decodePath, gitMessage, splitNul } from "./git-text.ts";
 import type { Worktree } from "./worktree.ts";
 import { copyIndex, worktreeGit, writeGitDirectory } from "./worktree.ts";
@@ -30,7 +31,7 @@ export interface HarvestOptions {
 }
 
 const PATHS_BYTES_MAX = 256 * 1024 * 1024;
-/** Looking at files is quick; a named pipe in place of a .gitignore would hold git for ever. */
+/** For each look at the whole tree. */
 const LIST_TIMEOUT_MS = 2 * 60_000;
 const CHMOD_TIMEOUT_MS = 5 * 60_000;
 
@@ -49,8 +50,12 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   const indexFile = join(gitDir, "index");
   await copyIndex(worktree.indexFile, indexFile);
   const git = worktreeGit(cache.git, { gitDir, tree, indexFile });
-  const plain: Repository = { gitDir, objectDirectory: join(gitDir, "objects"), git };
+  // Without the tree, so that it can be used after the tree was removed.
+  const { searchPath } = cache.git.settings;
+  const plain = createGit({ gitDir, ...(searchPath === undefined ? {} : { searchPath }) });
+  const repository: Repository = { gitDir, objectDirectory: join(gitDir, "objects"), git: plain };
 
+  await removeBlockingFiles(tree, signal);
   const skipped = await stageChanges(git, tree, options, signal);
   const [written, wanted] = await Promise.all([
     git.run(["write-tree"], {}, signal),
@@ -58,7 +63,7 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   ]);
   const treeName = written.stdout.toString("latin1").trim();
   const isUnchanged = treeName === wanted.stdout.toString("latin1").trim();
-  const result = { tree: treeName, repository: plain, skipped };
+  const result = { tree: treeName, repository, skipped };
   if (isUnchanged) return { ...result, commit: undefined };
   const committed = await git.run(
     ["commit-tree", treeName, "-p", base, "-F", "-"],
@@ -89,35 +94,55 @@ async function stageChanges(git: Git, tree: string, options: HarvestOptions, sig
     if (path.at(-1) === 0x2f || isRefusedName(path)) skipped.push(decodePath(path));
     else changed.push(path);
   }
-  await checkSize(tree, changed, options);
+  const files = await onlyFiles(tree, changed, options, { removed, skipped });
   // Removals first: a file may have become a directory, or a directory a link.
   if (removed.length > 0) {
     await git.run(["update-index", "-z", "--force-remove", "--stdin"], { stdin: joinNul(removed) }, signal);
   }
-  if (changed.length > 0) await addFiles(git, tree, joinNul(changed), signal);
+  if (files.length > 0) await addFiles(git, tree, joinNul(files), signal);
   return skipped;
 }
 
-async function checkSize(tree: string, paths: readonly Buffer[], options: HarvestOptions): Promise<void> {
+/** Of the changed paths those that are files or links now; bounds their number and size. */
+async function onlyFiles(
+  tree: string,
+  paths: readonly Buffer[],
+  options: HarvestOptions,
+  rest: { readonly removed: Buffer[]; readonly skipped: string[] },
+): Promise<Buffer[]> {
   const maxFiles = options.maxFiles ?? 50_000;
   const maxBytes = options.maxBytes ?? 512 * 1024 ** 2;
   if (paths.length > maxFiles) {
     throw new AgentdError("LIMIT_EXCEEDED", `The agent changed ${paths.length} files; at most ${maxFiles} are taken.`);
   }
+  const files: Buffer[] = [];
   let bytes = 0;
   for (const path of paths) {
-    const size = await lstat(Buffer.concat([Buffer.from(`${tree}/`), path])).then(
-      (info) => info.size,
-      () => 0,
-    );
-    bytes += size;
+    const info = await lstat(Buffer.concat([Buffer.from(`${tree}/`), path])).catch(() => undefined);
+    // A file that became a repository (git would record a submodule), or a device: it is gone as a file.
+    if (info === undefined || !(info.isFile() || info.isSymbolicLink())) {
+      rest.removed.push(path);
+      if (info !== undefined) rest.skipped.push(decodePath(path));
+      continue;
+    }
+    files.push(path);
+    bytes += info.size;
     if (bytes <= maxBytes) continue;
-    const last = `${decodePath(path)} has ${size}`;
+    const last = `${decodePath(path)} has ${info.size}`;
     throw new AgentdError(
       "LIMIT_EXCEEDED",
       `The agent changed files of more than ${maxBytes} bytes together (${last}); add build output to .gitignore.`,
     );
   }
+  return files;
+}
+
+/** Git opens every .gitignore and .gitattributes: a named pipe in its place would hold it for ever. */
+async function removeBlockingFiles(tree: string, signal: AbortSignal): Promise<void> {
+  const isSpecial = ["!", "-type", "f", "!", "-type", "d", "!", "-type", "l"];
+  const run = { argv: ["find", tree, "-name", ".git*", ...isSpecial, "-delete"] };
+  const bounds = { timeoutMs: LIST_TIMEOUT_MS, outputBytesMax: 4_096 };
+  await runCommand({ run, cwd: "/", env: { PATH: "/usr/bin:/bin" }, ...bounds }, signal);
 }
 
 async function addFiles(git: Git, tree: string, paths: Buffer, signal: AbortSignal): Promise<void> {

@@ -51,7 +51,7 @@ export async function changedFiles(
 }
 
 /** Reads `--raw -z` output: pairs of `:oldmode newmode oldobject newobject status` and path. */
-export function parseRawDiff(bytes: Buffer): ChangedFile[] {
+function parseRawDiff(bytes: Buffer): ChangedFile[] {
   const records = splitNul(bytes);
   const changes: ChangedFile[] = [];
   for (let at = 0; at + 1 < records.length; at += 2) {

@@ -23,7 +23,7 @@ export interface Worktree {
 }
 
 /** Attributes that make git store and check out exact bytes, whatever the tree's own .gitattributes say. */
-export const exactBytesAttributes = "* -text -eol -crlf -ident -filter !working-tree-encoding\n";
+const exactBytesAttributes = "* -text -eol -crlf -ident -filter !working-tree-encoding\n";
 
 const TRASH_PREFIX = ".removing-";
 const REMOVE_TIMEOUT_MS = 10 * 60_000;

@@ -89,7 +89,7 @@ export function createChildEnvironment(options: ChildEnvironmentOptions): ChildE
 }
 
 /** The directories of PATH that children may use; always one with a `node`, if agentd's own must serve. */
-export function childPath(hostPath: string, nodeDirectory: string): string[] {
+function childPath(hostPath: string, nodeDirectory: string): string[] {
   const kept: string[] = [];
   for (const directory of hostPath.split(delimiter)) {
     // An empty or relative entry means the working directory, which the agent writes.

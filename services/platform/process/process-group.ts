@@ -8,7 +8,7 @@ const KILL_WAIT_MS = 2_000;
 const POLL_MS = 10;
 
 /** Sends a signal to every process of a group. False when there is none left that may be signalled. */
-export function signalGroup(groupId: number, name: NodeJS.Signals | 0): boolean {
+function signalGroup(groupId: number, name: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-groupId, name);
     return true;
