@@ -1,4 +1,6 @@
+import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
+import PQueue from "p-queue";
 import { ripgrepPath } from "../agent/agent-tools.ts";
 import { type ChatModelPool, createChatModel } from "../model/chat-model.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
@@ -52,13 +54,14 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
   const repositories = await openCacheDirectory({ directory: paths.repositories, bytesMax, logger });
   const setups = await openCacheDirectory({ directory: paths.setups, bytesMax, logger });
   const owner = await currentOwner();
-  const spaceOptions = { directory: paths.trees, worker: config.name, owner, logger };
+  // Check-outs and copies are bound by disk and processor: a hundred at once would only be slower.
+  const heavy = new PQueue({ concurrency: Math.max(2, availableParallelism()) });
+  const spaceOptions = { directory: paths.trees, worker: config.name, owner, heavy, logger };
   const createSpace = (ref: { uid: string; task: string; attempt: number }) => createAttemptSpace(spaceOptions, ref);
-  const home = deps.host["HOME"];
   const shell = createSandboxedShell({
     sandbox,
     host: deps.host,
-    hidden: [config.data, ...(config.creds === undefined ? [] : [dirname(config.creds)]), ...(home ? [home] : [])],
+    hidden: hiddenDirectories(config, deps.host["HOME"]),
     readable: [dirname(ripgrepPath)],
   });
   const network = config.network === "all";
@@ -82,6 +85,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
       },
     }),
     setups: createSetupCache({
+      heavy,
       cache: setups,
       shell,
       logger,
@@ -114,4 +118,11 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     await model.close();
   };
   return { run, model, close, [Symbol.asyncDispose]: close };
+}
+
+/** Credentials and other people's work. Never the root or a folder directly below it: the system lies there. */
+function hiddenDirectories(config: WorkerConfig, home: string | undefined): readonly string[] {
+  const wanted = [config.data, ...(config.creds === undefined ? [] : [dirname(config.creds)])];
+  const isDeep = (path: string): boolean => path.split("/").filter((part) => part !== "").length > 1;
+  return [...wanted.filter(isDeep), ...(home === undefined || home === "" || home === "/" ? [] : [home])];
 }

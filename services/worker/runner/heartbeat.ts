@@ -15,7 +15,7 @@ export interface HeartbeatDeps {
   readonly runner: Pick<Runner, "held" | "isDraining">;
   readonly coordinator: Pick<CoordinatorClient, "heartbeat">;
   /** Requests that wait for the engine now, and what is wrong with it, if anything. */
-  engine(): { readonly waiting: number; readonly message?: string };
+  engine(): { readonly waiting: number; readonly engineMessage?: string };
 }
 
 /** Says what this worker holds, at once and then every interval, until the signal aborts. Never throws. */
@@ -43,6 +43,6 @@ function heartbeatOf(deps: HeartbeatDeps): Heartbeat {
     startedAtMs: deps.startedAtMs,
     held: deps.runner.held(),
     waitingForEngine: engine.waiting,
-    ...(engine.message === undefined ? {} : { engineMessage: engine.message }),
+    ...(engine.engineMessage === undefined ? {} : { engineMessage: engine.engineMessage }),
   };
 }

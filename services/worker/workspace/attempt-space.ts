@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type PQueue from "p-queue";
 import type { AttemptRef } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { createWorktree, removeWorktree, type Worktree } from "../../platform/git/worktree.ts";
@@ -37,6 +38,8 @@ export interface AttemptSpaceOptions {
   readonly directory: string;
   readonly worker: string;
   readonly owner: ProcessOwner;
+  /** Bounds the check-outs of the whole process. */
+  readonly heavy: PQueue;
   readonly logger: Logger;
 }
 
@@ -60,7 +63,8 @@ export function createAttemptSpace(options: AttemptSpaceOptions, ref: AttemptRef
       const tmp = join(root, "tmp");
       await mkdir(home, { recursive: true, mode: 0o700 });
       await mkdir(tmp, { mode: 0o700 });
-      const worktree = await createWorktree({ cache: repository, commit, directory: join(root, "git") }, signal);
+      const wanted = { cache: repository, commit, directory: join(root, "git") };
+      const worktree = await options.heavy.add(() => createWorktree(wanted, signal));
       readable.add(repository.objectDirectory);
       return { worktree, place: { tree: worktree.tree, home, tmp, readable: [...readable], marker } };
     },

@@ -1,11 +1,13 @@
+import { constants } from "node:fs";
+import { access, mkdir } from "node:fs/promises";
 import { sweepWorktrees } from "../../platform/git/worktree.ts";
 import { reapOrphans } from "../../platform/process/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { workerPaths } from "./worker-paths.ts";
 
 /**
- * Ends the processes and removes the trees that an earlier process of this worker left behind when it was killed. Caches stay.
- * @throws AgentdError INTERNAL when a process cannot be killed or a tree not be removed.
+ * Makes the data folder, ends the processes and removes the trees that an earlier process of this worker left behind when it was killed. Caches stay.
+ * @throws Error with one sentence when the folder cannot be written; AgentdError INTERNAL when a process cannot be killed or a tree not be removed.
  */
 export async function clearEarlierLife(
   dataRoot: string,
@@ -13,6 +15,16 @@ export async function clearEarlierLife(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  await mkdir(dataRoot, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`the data folder ${dataRoot} cannot be made (${cause.code}): choose another with --data`, {
+      cause,
+    });
+  });
+  await access(dataRoot, constants.W_OK).catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`the data folder ${dataRoot} cannot be written (${cause.code}): choose another with --data`, {
+      cause,
+    });
+  });
   const killed = await reapOrphans(worker, signal);
   const { trees, isolated, drafts } = workerPaths(dataRoot);
   let removed = 0;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type PQueue from "p-queue";
 import { z } from "zod";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { decodePath, splitNul } from "../../platform/git/git-text.ts";
@@ -74,6 +75,8 @@ export class SetupError extends Error {
 
 export interface SetupCacheDeps {
   readonly cache: CacheDirectory;
+  /** Bounds the copies of the whole process. */
+  readonly heavy: PQueue;
   readonly shell: Shell;
   /** Calls `use` with a fresh tree at the commit; afterwards its processes are reaped and it is removed. */
   withTree<T>(request: SetupRequest, use: (tree: Tree) => Promise<T>, signal: AbortSignal): Promise<T>;
@@ -100,7 +103,7 @@ export function createSetupCache(deps: SetupCacheDeps): SetupCache {
       try {
         const directory = deps.cache.path(key);
         const meta = await flights.run(key, (shared) => findOrMake(deps, key, request, shared), signal);
-        return { close, copyInto: (place, copySignal) => copySetup(deps, directory, meta, place, copySignal) };
+        return { close, copyInto: (place, at) => deps.heavy.add(() => copySetup(deps, directory, meta, place, at)) };
       } catch (error) {
         close();
         throw error;
