@@ -9,6 +9,12 @@ import { type HintKind, parseHintSubject, streamNames, subjects } from "./subjec
 export type HintAnswer = "published" | "present";
 
 /**
+ * All that a hint says is its subject. Not empty: between accounts the server takes an empty message for the end of
+ * the answers to a pull (nats-server `processServiceImport`), and the hints behind it would be lost until their ack wait.
+ */
+const payload = "{}";
+
+/**
  * Says that a task may run. No message id: a hint that was refused once must not be swallowed when it is repeated.
  * @throws STORE_UNAVAILABLE; LIMIT_EXCEEDED when the queue as a whole is full
  */
@@ -22,7 +28,7 @@ export async function publishHint(
   const subject = subjects.hint(kind, uid, task);
   const publish = async (): Promise<HintAnswer> => {
     try {
-      await link.js.publish(subject, "", { timeout: link.requestTimeoutMs, retries: 0 });
+      await link.js.publish(subject, payload, { timeout: link.requestTimeoutMs, retries: 0 });
       return "published";
     } catch (error) {
       const isPresent = apiCode(error) === apiCodes.storeFailed && /per subject/.test((error as Error).message);

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { JetStreamError } from "@nats-io/jetstream";
 import { headers } from "@nats-io/nats-core";
 import { Objm } from "@nats-io/obj";
 import { AgentdError } from "../../core/errors.ts";
@@ -296,7 +297,11 @@ async function readPage(
     const query = { batch, seq, next_by_subj: chunkSubject(bucket, nuid) };
     const messages = await link.jsm.direct.getBatch(objectStream(bucket), query);
     const page: { readonly seq: number; readonly data: Uint8Array }[] = [];
-    for await (const message of messages) page.push({ seq: message.seq, data: message.data });
+    try {
+      for await (const message of messages) page.push({ seq: message.seq, data: message.data });
+    } catch (error) {
+      if (!isNothingThere(error)) throw error;
+    }
     return page;
   };
   try {
@@ -304,6 +309,11 @@ async function readPage(
   } catch (error) {
     throw toAgentdError(error, doing, signal);
   }
+}
+
+/** Status 404: no message from that sequence on. */
+function isNothingThere(error: unknown): boolean {
+  return error instanceof JetStreamError && "code" in error && error.code === 404;
 }
 
 async function* chunksOf(source: ObjectSource): AsyncGenerator<Uint8Array, void, undefined> {

@@ -16,6 +16,8 @@ export interface StoreFeed {
   readonly fences: Map<string, { readonly revision: number; readonly timeMs: number }>;
   readonly revision: number;
   caughtUp(revision: number, signal: AbortSignal): Promise<void>;
+  /** Resolves once there is something behind `revision`, or the log began anew. */
+  movedOn(revision: number, signal: AbortSignal): Promise<void>;
   onChange(listener: (change: Change) => void): () => void;
   close(): Promise<void>;
 }
@@ -64,11 +66,21 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
       }
     }
   };
-  const wakeWaiters = (): void => {
+  const wakeWaiters = (isAnew: boolean): void => {
     for (const waiter of [...waiters]) {
-      if (waiter.revision > log.revision) continue;
+      if (waiter.revision > log.revision && !isAnew) continue;
       waiters.delete(waiter);
       waiter.resolve();
+    }
+  };
+  const woken = async (revision: number, waitSignal: AbortSignal): Promise<void> => {
+    const reached = Promise.withResolvers<void>();
+    const mine = { revision, resolve: reached.resolve };
+    waiters.add(mine);
+    try {
+      await abortable(reached.promise, AbortSignal.any([waitSignal, closing.signal]));
+    } finally {
+      waiters.delete(mine);
     }
   };
   /** Applies whole batches at once: nobody sees one half of a batch. */
@@ -89,7 +101,7 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
         bytes,
       })),
     );
-    wakeWaiters();
+    wakeWaiters(false);
     tell(changes);
   };
   const finishLoad = (): void => {
@@ -101,7 +113,7 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
     at.received = revision;
     const changes = replaceMirror(mirror, fences, loading.changes, revision);
     log.reset(revision);
-    wakeWaiters();
+    wakeWaiters(true);
     tell(changes);
     onLoaded?.();
   };
@@ -181,18 +193,10 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
       return log.revision;
     },
     async caughtUp(revision, waitSignal) {
-      if (log.revision >= revision) return;
-      const both = AbortSignal.any([waitSignal, closing.signal]);
-      let mine: { readonly revision: number; readonly resolve: () => void } | undefined;
-      const reached = new Promise<void>((resolve) => {
-        mine = { revision, resolve };
-        waiters.add(mine);
-      });
-      try {
-        await abortable(reached, both);
-      } finally {
-        if (mine !== undefined) waiters.delete(mine);
-      }
+      while (log.revision < revision) await woken(revision, waitSignal);
+    },
+    async movedOn(revision, waitSignal) {
+      if (log.revision <= revision) await woken(revision + 1, waitSignal);
     },
     onChange(listener) {
       listeners.add(listener);
@@ -248,7 +252,11 @@ function replaceMirror(
     else if (change.value === undefined) {
       if (mirror.get(change.key) !== undefined) changes.push(change);
       else mirror.apply(change);
-    } else if (mirror.get(change.key)?.revision !== change.revision) changes.push(change);
+    } else {
+      // The time as well: after a restore, another write may stand at the same sequence.
+      const had = mirror.get(change.key);
+      if (had?.revision !== change.revision || had.timeMs !== change.timeMs) changes.push(change);
+    }
   }
   changes.sort((a, b) => a.revision - b.revision);
   for (const change of changes) {

@@ -1,4 +1,4 @@
-import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
+import { type Consumer, DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import { AgentdError } from "../../core/errors.ts";
 import { abortable } from "./abortable.ts";
 import type { NatsLink } from "./connect.ts";
@@ -32,7 +32,7 @@ export async function* watchChanges(
     if (page !== undefined) {
       isLive = true;
       yield* page.changes;
-      if (page.position === position) await feed.caughtUp(position + 1, signal);
+      if (page.position === position) await feed.movedOn(position, signal);
       position = page.position;
       continue;
     }
@@ -80,21 +80,12 @@ async function* replay(
     signal,
   );
   try {
+    let isEnd = false;
     while (position < upTo) {
-      const page = await withLink(
-        link,
-        doing,
-        async () => {
-          const messages: JsMsg[] = [];
-          const count = Math.min(pageMax, upTo - position);
-          for await (const message of await consumer.fetch({ max_messages: count, expires: 2_000 })) {
-            messages.push(message);
-          }
-          return messages;
-        },
-        signal,
-      );
-      if (page.length === 0) throw expired(position, `the replay ends below revision ${upTo}`);
+      if (isEnd) throw expired(position, `the replay ends below revision ${upTo}`);
+      const count = Math.min(pageMax, upTo - position);
+      const page = await withLink(link, doing, () => readPage(consumer, count), signal);
+      isEnd = page.length === 0 || page.at(-1)?.info.pending === 0;
       for (const message of page) {
         if (message.seq !== position + 1) throw expired(position, "older changes are no longer stored");
         position = message.seq;
@@ -104,6 +95,16 @@ async function* replay(
   } finally {
     await abortable(consumer.delete(), AbortSignal.timeout(1_000)).catch(() => undefined);
   }
+}
+
+/** Ends early where nothing more is stored: the fetch itself would wait for its whole time. */
+async function readPage(consumer: Consumer, count: number): Promise<readonly JsMsg[]> {
+  const page: JsMsg[] = [];
+  for await (const message of await consumer.fetch({ max_messages: count, expires: 1_000 })) {
+    page.push(message);
+    if (message.info.pending === 0) break;
+  }
+  return page;
 }
 
 function toChange(message: JsMsg): Change {

@@ -41,7 +41,7 @@ export function createTranscriptWriter(link: NatsLink, of: AttemptName): Transcr
         signal.throwIfAborted();
         const stored = storedSequence(error);
         if (stored !== undefined) {
-          const isOurs = isUnsure && last !== undefined;
+          const isOurs = isUnsure && last !== undefined && stored > last;
           last = stored;
           // Nobody else writes here: what stands behind the turn before is this one, its answer was lost.
           if (isOurs) return;
