@@ -27,8 +27,8 @@ export interface JobRepositories {
   storeBundle(repository: Repository, from: string, to: string, signal: AbortSignal): Promise<string>;
   /** Runs `work` with a path that nothing else uses; whatever is there afterwards is removed. */
   withFile<T>(work: (file: string) => Promise<T>): Promise<T>;
-  /** Removes the caches of all jobs but these. */
-  sweep(uids: ReadonlySet<string>): Promise<void>;
+  /** Removes the caches of jobs that are gone. @param liveUids is asked after the caches were listed */
+  sweep(liveUids: () => ReadonlySet<string>): Promise<void>;
 }
 
 /** What {@link createJobRepositories} needs. */
@@ -113,11 +113,14 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
         return (await putObject(deps.link, "agentd", { file }, signal)).name;
       }),
     withFile,
-    async sweep(uids) {
+    async sweep(liveUids) {
       const names = await readdir(reposDirectory).catch(() => [] as string[]);
+      const live = liveUids();
       for (const name of names) {
-        const uid = name.replace(/\.git.*$/, "");
-        if (!uids.has(uid)) await rm(join(reposDirectory, name), { recursive: true, force: true });
+        const uid = /^([0-9a-f-]{36})\.git/.exec(name)?.[1];
+        if (uid === undefined || live.has(uid)) continue;
+        await rm(join(reposDirectory, name), { recursive: true, force: true });
+        swept.delete(uid);
       }
     },
   };

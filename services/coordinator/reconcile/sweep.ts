@@ -39,7 +39,7 @@ export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<v
         log,
         work: async (workSignal) => {
           await sweepOrphans(deps.store, deps.nowMs(), workSignal);
-          await deps.repositories.sweep(liveUids(deps.store));
+          await deps.repositories.sweep(() => liveUids(deps.store));
         },
       },
       signal,
@@ -55,7 +55,17 @@ export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<v
       },
       signal,
     ),
-    runPeriodically({ name: "objects", everyMs: objectsEveryMs, log, work: (s) => sweepObjects(deps, s) }, signal),
+    runPeriodically(
+      {
+        name: "objects",
+        everyMs: objectsEveryMs,
+        log,
+        work: async (workSignal) => {
+          await sweepObjects(deps, workSignal);
+        },
+      },
+      signal,
+    ),
   ]);
 }
 
