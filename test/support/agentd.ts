@@ -45,6 +45,8 @@ export interface StartOptions {
   readonly simArgs?: readonly string[];
   /** More flags of `agentd up`. */
   readonly args?: readonly string[];
+  /** A real model server instead of the simulated one. */
+  readonly model?: { readonly url: string; readonly name: string };
 }
 
 /** Runs a command to its end; never throws for an exit code. */
@@ -69,12 +71,14 @@ export function runAgentctl(args: readonly string[], options?: CtlOptions): Prom
   return runProgram(agentctlBin, args, options);
 }
 
-/** Starts a whole agentd with the simulated model on free ports. */
+/** Starts a whole agentd on free ports, with the simulated model unless a real one is named. */
 export async function startAgentd(options: StartOptions = {}): Promise<TestAgentd> {
   const data = await mkdtemp(join(tmpdir(), "agentd-e2e-"));
   const args = [
     "up",
-    "--simulate",
+    ...(options.model === undefined
+      ? ["--simulate"]
+      : [`--model-url=${options.model.url}`, `--model=${options.model.name}`]),
     `--data=${data}`,
     "--listen=127.0.0.1:0",
     `--workers=${options.workers ?? 1}`,
