@@ -1,24 +1,18 @@
-import type { StreamInfo } from "@nats-io/jetstream";
 import { abortable } from "./abortable.ts";
-import { type ChangeLog, createChangeLog } from "./change-log.ts";
 import type { NatsLink } from "./connect.ts";
 import { withLink } from "./connect.ts";
 import { storeUnavailable } from "./nats-error.ts";
-import { type Change, createMirror, type ResourceMirror } from "./resource-mirror.ts";
+import type { Change, ResourceMirror } from "./resource-mirror.ts";
+import { createStoreState, type Received, type StoreState } from "./store-state.ts";
 import { type StreamTail, type TailMessage, type TailStart, tailStream } from "./stream-tail.ts";
-import { fencePrefix } from "./subjects.ts";
 
 /** The mirror and what keeps it equal to the stream. */
-export interface StoreFeed {
-  readonly mirror: ResourceMirror;
-  readonly log: ChangeLog;
-  /** Fences still stored, to be purged like tombstones. */
-  readonly fences: Map<string, { readonly revision: number; readonly timeMs: number }>;
+export interface StoreFeed extends Pick<StoreState, "mirror" | "log" | "fences" | "onChange"> {
   readonly revision: number;
+  /** Resolves when the mirror holds `revision`. */
   caughtUp(revision: number, signal: AbortSignal): Promise<void>;
   /** Resolves once there is something behind `revision`, or the log began anew. */
   movedOn(revision: number, signal: AbortSignal): Promise<void>;
-  onChange(listener: (change: Change) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -27,131 +21,95 @@ export interface FeedOptions {
   readonly stream: string;
   /** Subjects of the stream are this and the key. */
   readonly prefix: string;
+  /** Bounds of the log of recent changes. */
   readonly logItems: number;
   readonly logBytes: number;
 }
 
+/** Reads the whole stream into memory and follows it; resolves when it has caught up. @throws STORE_UNAVAILABLE */
+export async function openFeed(link: NatsLink, options: FeedOptions, signal: AbortSignal): Promise<StoreFeed> {
+  const state = createStoreState({ items: options.logItems, bytes: options.logBytes }, link.log);
+  const closing = new AbortController();
+  const loaded = Promise.withResolvers<void>();
+  const tail = followStream(link, options, state, loaded.resolve, closing.signal);
+  const close = async (): Promise<void> => {
+    closing.abort(storeUnavailable("the store was closed", "unknown"));
+    await tail.close();
+  };
+  try {
+    await abortable(loaded.promise, signal);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const woken = (revision: number, waitSignal: AbortSignal): Promise<void> =>
+    state.woken(revision, AbortSignal.any([waitSignal, closing.signal]));
+  return {
+    mirror: state.mirror,
+    log: state.log,
+    fences: state.fences,
+    onChange: state.onChange,
+    get revision() {
+      return state.log.revision;
+    },
+    async caughtUp(revision, waitSignal) {
+      while (state.log.revision < revision) await woken(revision, waitSignal);
+    },
+    async movedOn(revision, waitSignal) {
+      if (state.log.revision <= revision) await woken(revision + 1, waitSignal);
+    },
+    close,
+  };
+}
+
+/** Where the reader of the stream is. */
 interface Position {
   /** Newest message received, those of an unfinished batch included. */
   received: number;
-  /** Set while everything is read anew: the newest value of each key so far. */
-  loading: { readonly changes: Map<string, Change>; floor: number } | undefined;
+  /** When the stream was made; another time means that it is another stream. */
   created: string;
+  /** Set while everything is read anew: the newest change of each key so far. */
+  loading: { readonly changes: Map<string, Change>; readonly floor: number } | undefined;
+  /** Messages of a batch whose last one has not come yet. */
+  batch: Received[];
 }
 
-/** Reads the whole stream into memory; resolves when the mirror has caught up. @throws STORE_UNAVAILABLE */
-export async function openFeed(link: NatsLink, options: FeedOptions, signal: AbortSignal): Promise<StoreFeed> {
-  const mirror = createMirror();
-  const log = createChangeLog({ items: options.logItems, bytes: options.logBytes });
-  const fences: StoreFeed["fences"] = new Map();
-  const listeners = new Set<(change: Change) => void>();
-  const waiters = new Set<{ readonly revision: number; readonly resolve: () => void }>();
-  const closing = new AbortController();
-  const at: Position = { received: 0, loading: { changes: new Map(), floor: 0 }, created: "" };
-  let batch: Received[] = [];
-  let tail: StreamTail | undefined;
-  let onLoaded: (() => void) | undefined;
-  const loaded = new Promise<void>((resolve) => {
-    onLoaded = resolve;
-  });
-
-  const tell = (changes: readonly Change[]): void => {
-    for (const change of changes) {
-      for (const listener of [...listeners]) {
-        try {
-          listener(change);
-        } catch (error) {
-          link.log.error({ err: error, key: change.key }, "a listener of the store failed");
-        }
-      }
-    }
-  };
-  const wakeWaiters = (isAnew: boolean): void => {
-    for (const waiter of [...waiters]) {
-      if (waiter.revision > log.revision && !isAnew) continue;
-      waiters.delete(waiter);
-      waiter.resolve();
-    }
-  };
-  const woken = async (revision: number, waitSignal: AbortSignal): Promise<void> => {
-    const reached = Promise.withResolvers<void>();
-    const mine = { revision, resolve: reached.resolve };
-    waiters.add(mine);
-    try {
-      await abortable(reached.promise, AbortSignal.any([waitSignal, closing.signal]));
-    } finally {
-      waiters.delete(mine);
-    }
-  };
-  /** Applies whole batches at once: nobody sees one half of a batch. */
-  const applyAll = (group: readonly Received[]): void => {
-    const changes: Change[] = [];
-    for (const item of group) {
-      if (item.change.key.startsWith(fencePrefix)) {
-        fences.set(item.change.key, item.change);
-        continue;
-      }
-      mirror.apply(item.change);
-      changes.push(item.change);
-    }
-    log.append(
-      group.map(({ change, bytes }) => ({
-        revision: change.revision,
-        change: change.key.startsWith(fencePrefix) ? undefined : change,
-        bytes,
-      })),
-    );
-    wakeWaiters(false);
-    tell(changes);
-  };
+function followStream(
+  link: NatsLink,
+  options: FeedOptions,
+  state: StoreState,
+  onLoaded: () => void,
+  closing: AbortSignal,
+): StreamTail {
+  const at: Position = { received: 0, created: "", loading: { changes: new Map(), floor: 0 }, batch: [] };
   const finishLoad = (): void => {
-    const loading = at.loading;
-    if (loading === undefined) return;
+    if (at.loading === undefined) return;
+    const { changes, floor } = at.loading;
     at.loading = undefined;
-    batch = [];
-    const revision = Math.max(at.received, loading.floor);
-    at.received = revision;
-    const changes = replaceMirror(mirror, fences, loading.changes, revision);
-    log.reset(revision);
-    wakeWaiters(true);
-    tell(changes);
-    onLoaded?.();
+    at.batch = [];
+    at.received = Math.max(at.received, floor);
+    state.replace(changes, at.received);
+    onLoaded();
   };
   const onMessage = (message: TailMessage): void => {
-    const item = receive(message, options.prefix, mirror, link);
+    const item = receive(message, options.prefix, state.mirror, link);
     if (at.loading !== undefined) {
       at.received = Math.max(at.received, message.seq);
       at.loading.changes.set(item.change.key, item.change);
       if (message.pending === 0) finishLoad();
-      return;
-    }
-    if (message.seq !== at.received + 1) {
+    } else if (message.seq === at.received + 1) {
+      at.received = message.seq;
+      takeInOrder(at, item, state);
+    } else {
       // A hole: what stood there was removed before we saw it, so only the whole stream tells the truth.
       link.log.warn({ expected: at.received + 1, got: message.seq }, "the resource stream has a hole: reading it anew");
       at.loading = { changes: new Map(), floor: 0 };
-      tail?.restart({ kind: "last-per-subject" });
-      return;
+      tail.restart({ kind: "last-per-subject" });
     }
-    at.received = message.seq;
-    if (batch.length > 0 && batch[0]?.batchId !== item.batchId) {
-      applyAll(batch);
-      batch = [];
-    }
-    if (item.batchId !== "" && !item.isCommit) {
-      batch.push(item);
-      return;
-    }
-    const group = [...batch, item];
-    batch = [];
-    applyAll(group);
   };
   const onStart = async (start: TailStart): Promise<TailStart> => {
-    const info: StreamInfo = await withLink(
-      link,
-      `reading stream ${options.stream}`,
-      () => link.jsm.streams.info(options.stream),
-      closing.signal,
-    );
+    const ask = () => link.jsm.streams.info(options.stream);
+    const info = await withLink(link, `reading stream ${options.stream}`, ask, closing);
     const isOther = at.created !== "" && at.created !== info.created;
     const isRolledBack = info.state.last_seq < at.received;
     if (at.loading === undefined && !isOther && !isRolledBack) return start;
@@ -164,8 +122,7 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
     at.loading = { changes: new Map(), floor: info.state.last_seq };
     return { kind: "last-per-subject" };
   };
-
-  tail = tailStream(link, {
+  const tail: StreamTail = tailStream(link, {
     stream: options.stream,
     start: { kind: "last-per-subject" },
     onMessage,
@@ -174,43 +131,20 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
       if (pending === 0) finishLoad();
     },
   });
-  const close = async (): Promise<void> => {
-    closing.abort(storeUnavailable("the store was closed", "unknown"));
-    listeners.clear();
-    await tail?.close();
-  };
-  try {
-    await abortable(loaded, signal);
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return {
-    mirror,
-    log,
-    fences,
-    get revision() {
-      return log.revision;
-    },
-    async caughtUp(revision, waitSignal) {
-      while (log.revision < revision) await woken(revision, waitSignal);
-    },
-    async movedOn(revision, waitSignal) {
-      if (log.revision <= revision) await woken(revision + 1, waitSignal);
-    },
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    close,
-  };
+  return tail;
 }
 
-interface Received {
-  readonly change: Change;
-  readonly bytes: number;
-  readonly batchId: string;
-  readonly isCommit: boolean;
+/** Holds the messages of a batch back until its last one. */
+function takeInOrder(at: Position, item: Received, state: StoreState): void {
+  if (at.batch.length > 0 && at.batch[0]?.batchId !== item.batchId) {
+    state.apply(at.batch);
+    at.batch = [];
+  }
+  at.batch.push(item);
+  if (item.batchId !== "" && !item.isCommit) return;
+  const group = at.batch;
+  at.batch = [];
+  state.apply(group);
 }
 
 function receive(message: TailMessage, prefix: string, mirror: ResourceMirror, link: NatsLink): Received {
@@ -231,38 +165,4 @@ function receive(message: TailMessage, prefix: string, mirror: ResourceMirror, l
     batchId: message.header("Nats-Batch-Id"),
     isCommit: message.header("Nats-Batch-Commit") !== "",
   };
-}
-
-/** Makes the mirror equal to `next` and returns what that changed, in the order of the revisions. */
-function replaceMirror(
-  mirror: ResourceMirror,
-  fences: StoreFeed["fences"],
-  next: ReadonlyMap<string, Change>,
-  revision: number,
-): Change[] {
-  const changes: Change[] = [];
-  for (const key of [...mirror.keys()]) {
-    if (next.has(key)) continue;
-    changes.push({ key, revision, value: undefined, timeMs: Date.now() });
-  }
-  for (const tombstone of [...mirror.tombstones()]) mirror.forget(tombstone.key, tombstone.revision);
-  fences.clear();
-  for (const change of next.values()) {
-    if (change.key.startsWith(fencePrefix)) fences.set(change.key, change);
-    else if (change.value === undefined) {
-      if (mirror.get(change.key) !== undefined) changes.push(change);
-      else mirror.apply(change);
-    } else {
-      // The time as well: after a restore, another write may stand at the same sequence.
-      const had = mirror.get(change.key);
-      if (had?.revision !== change.revision || had.timeMs !== change.timeMs) changes.push(change);
-    }
-  }
-  changes.sort((a, b) => a.revision - b.revision);
-  for (const change of changes) {
-    mirror.apply(change);
-    // Its tombstone is gone from the stream: a new write of the key starts from revision 0.
-    if (!next.has(change.key)) mirror.forget(change.key, change.revision);
-  }
-  return changes;
 }
