@@ -12,11 +12,13 @@ import {
   listObjects,
   putObject,
   readObject,
+  statObject,
   sweepChunks,
 } from "../../services/platform/nats/objects.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { startTestServer, type TestServer } from "../support/nats-server.ts";
+import { until } from "../support/until.ts";
 
 let server: TestServer;
 let link: NatsLink;
@@ -130,8 +132,23 @@ test("a worker cannot empty the inbox with a roll-up", async () => {
   expect((await readObject(link, "inbox", name, {}, signal)).toString()).toBe("kept");
 });
 
+test("a put over a killed server fails, and leaves no object", async () => {
+  const before = (await listObjects(link, "inbox", signal)).length;
+  const chunks = async (): Promise<number> => (await link.jsm.streams.info("OBJ_inbox")).state.messages;
+  const stored = await chunks();
+  const put = putObject(worker, "inbox", randomBytes(48 * 1_024 * 1_024), signal).catch((error: unknown) => error);
+  await until("some parts are stored", async () => (await chunks()) > stored + 2);
+  await server.kill();
+  await server.restart();
+  expect(await put).toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  await until("connected again", () => link.isConnected);
+  expect(await listObjects(link, "inbox", signal)).toHaveLength(before);
+  expect(await statObject(link, "inbox", `${"0".repeat(64)}/${"0".repeat(32)}`, signal)).toBeUndefined();
+});
+
 test("parts of failed puts are swept when they are old, objects never", async () => {
   const { name } = await putObject(link, "agentd", Buffer.from("whole"), signal);
+  expect((await statObject(link, "agentd", name, signal))?.size).toBe(5);
   await link.js.publish("$O.agentd.C.abandoned", "part");
   expect(await sweepChunks(link, "agentd", Date.now() - 60_000, signal)).toBe(0);
   expect(await sweepChunks(link, "agentd", Date.now() + 60_000, signal)).toBe(1);

@@ -1,23 +1,14 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { JetStreamError } from "@nats-io/jetstream";
 import { headers } from "@nats-io/nats-core";
 import { Objm } from "@nats-io/obj";
-import { AgentdError } from "../../core/errors.ts";
-import { abortable } from "./abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { withLink } from "./connect.ts";
-import { storeUnavailable, toAgentdError } from "./nats-error.ts";
-import {
-  chunkBytes,
-  chunkSubject,
-  digestOfName,
-  formatMeta,
-  metaSubject,
-  type ObjectMeta,
-  parseMeta,
-} from "./object-format.ts";
+import { chunkBytes, chunkSubject, formatMeta, metaSubject } from "./object-format.ts";
+import { type ReadOptions, readMeta, readThrough } from "./object-reader.ts";
 import { type BucketName, objectStream } from "./subjects.ts";
+
+export type { ReadOptions } from "./object-reader.ts";
 
 /** Where an object's bytes come from. */
 export type ObjectSource = { readonly file: string } | Uint8Array;
@@ -29,19 +20,8 @@ export interface StoredObject {
   readonly size: number;
 }
 
-/** Bounds of a read. */
-export interface ReadOptions {
-  /** For the whole read; default 2 min. */
-  readonly timeoutMs?: number;
-  /** More bytes than this are refused with LIMIT_EXCEEDED; default 4 GiB (16 MiB when read into memory). */
-  readonly bytesMax?: number;
-}
-
 /** Chunks on their way to the server at a time. */
 const chunksInFlight = 8;
-/** Chunks asked for at a time: at most 4 MiB wait in memory. */
-const pageChunks = 32;
-const readTimeoutMs = 120_000;
 const memoryBytesMax = 16 * 1_024 * 1_024;
 
 /**
@@ -69,22 +49,23 @@ export async function putObject(
   };
   let size = 0;
   let chunks = 0;
-  try {
-    for await (const chunk of chunksOf(source)) {
-      hash.update(chunk);
-      size += chunk.length;
-      chunks += 1;
-      const sent: Promise<unknown> = publish(chunkSubject(bucket, nuid), chunk).finally(() => inFlight.delete(sent));
-      sent.catch(() => undefined);
-      inFlight.add(sent);
-      if (inFlight.size >= chunksInFlight) await Promise.race(inFlight);
-    }
-  } finally {
-    // All of them, so that a failure leaves nothing on its way.
-    const results = await Promise.allSettled(inFlight);
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+  let failure: unknown;
+  for await (const chunk of chunksOf(source)) {
+    hash.update(chunk);
+    size += chunk.length;
+    chunks += 1;
+    const sent: Promise<unknown> = publish(chunkSubject(bucket, nuid), chunk)
+      .catch((error: unknown) => {
+        failure ??= error;
+      })
+      .finally(() => inFlight.delete(sent));
+    inFlight.add(sent);
+    if (inFlight.size >= chunksInFlight) await Promise.race(inFlight);
+    if (failure !== undefined) break;
   }
+  // All of them, so that a failure leaves nothing on its way.
+  await Promise.all(inFlight);
+  if (failure !== undefined) throw failure;
   const sha256 = hash.digest();
   const name = `${sha256.toString("hex")}/${randomBytes(16).toString("hex")}`;
   await publish(metaSubject(bucket, name), formatMeta(bucket, { name, nuid, size, chunks }, sha256, new Date()), 0);
@@ -132,6 +113,24 @@ export async function readObject(
   };
   await readThrough(link, bucket, name, keep, { bytesMax: memoryBytesMax, ...options }, signal);
   return Buffer.concat(parts);
+}
+
+/** What is known about an object without reading it. */
+export interface ObjectStat {
+  readonly size: number;
+  /** When it was completely stored, by the server's clock. */
+  readonly storedAtMs: number;
+}
+
+/** Size and age of an object; undefined when it is not there. @throws STORE_UNAVAILABLE */
+export async function statObject(
+  link: NatsLink,
+  bucket: BucketName,
+  name: string,
+  signal: AbortSignal,
+): Promise<ObjectStat | undefined> {
+  const meta = await readMeta(link, bucket, name, signal);
+  return meta === undefined ? undefined : { size: meta.size, storedAtMs: meta.storedAtMs };
 }
 
 /** Removes an object: its description first, so that nobody finds half of it. Not there is fine. Coordinators only. */
@@ -218,102 +217,6 @@ export async function copyObject(
   } finally {
     await rm(viaFile, { force: true });
   }
-}
-
-function missing(bucket: BucketName, name: string, why: string): AgentdError {
-  return new AgentdError("OBJECT_MISSING", `object ${name} of bucket ${bucket} ${why}`, {
-    metadata: { object: name, bucket },
-    retryAfterMs: 1_000,
-  });
-}
-
-async function readMeta(
-  link: NatsLink,
-  bucket: BucketName,
-  name: string,
-  signal: AbortSignal,
-): Promise<ObjectMeta | undefined> {
-  if (digestOfName(name) === undefined)
-    throw missing(bucket, JSON.stringify(name.slice(0, 100)), "is no object's name");
-  const query = { last_by_subj: metaSubject(bucket, name) };
-  const ask = () => link.jsm.direct.getMessage(objectStream(bucket), query);
-  const stored = await withLink(link, `looking for an object in ${bucket}`, ask, signal);
-  return stored === null ? undefined : parseMeta(stored.string(), name);
-}
-
-/** Hands on each chunk in order; returns the size when all of it was there and the digest is the name's. */
-async function readThrough(
-  link: NatsLink,
-  bucket: BucketName,
-  name: string,
-  onChunk: (chunk: Uint8Array) => Promise<void>,
-  options: ReadOptions,
-  outer: AbortSignal,
-): Promise<number> {
-  const limit = AbortSignal.timeout(options.timeoutMs ?? readTimeoutMs);
-  const signal = AbortSignal.any([outer, limit]);
-  const bytesMax = options.bytesMax ?? 4 * 1_024 ** 3;
-  try {
-    const meta = await readMeta(link, bucket, name, signal);
-    if (meta === undefined) throw missing(bucket, name, "is not there");
-    const hash = createHash("sha256");
-    let size = 0;
-    let chunks = 0;
-    let seq = 1;
-    while (chunks < meta.chunks) {
-      const page = await readPage(link, bucket, meta.nuid, seq, Math.min(pageChunks, meta.chunks - chunks), signal);
-      if (page.length === 0) throw missing(bucket, name, `has ${chunks} of ${meta.chunks} parts`);
-      for (const chunk of page) {
-        size += chunk.data.length;
-        if (size > bytesMax) {
-          throw new AgentdError("LIMIT_EXCEEDED", `object ${name} has more than ${bytesMax} bytes`);
-        }
-        hash.update(chunk.data);
-        await onChunk(chunk.data);
-        seq = chunk.seq + 1;
-      }
-      chunks += page.length;
-    }
-    if (hash.digest("hex") !== digestOfName(name)) throw missing(bucket, name, "is not what its name says");
-    return size;
-  } catch (error) {
-    outer.throwIfAborted();
-    if (limit.aborted) throw storeUnavailable(`reading object ${name}: not done in time`, "none", error);
-    throw error;
-  }
-}
-
-/** Direct gets need no consumer: nothing is left on the server, and a worker needs no right to make one. */
-async function readPage(
-  link: NatsLink,
-  bucket: BucketName,
-  nuid: string,
-  seq: number,
-  batch: number,
-  signal: AbortSignal,
-): Promise<readonly { readonly seq: number; readonly data: Uint8Array }[]> {
-  const doing = `reading an object of ${bucket}`;
-  const ask = async (): Promise<readonly { readonly seq: number; readonly data: Uint8Array }[]> => {
-    const query = { batch, seq, next_by_subj: chunkSubject(bucket, nuid) };
-    const messages = await link.jsm.direct.getBatch(objectStream(bucket), query);
-    const page: { readonly seq: number; readonly data: Uint8Array }[] = [];
-    try {
-      for await (const message of messages) page.push({ seq: message.seq, data: message.data });
-    } catch (error) {
-      if (!isNothingThere(error)) throw error;
-    }
-    return page;
-  };
-  try {
-    return await withLink(link, doing, () => abortable(ask(), signal), signal);
-  } catch (error) {
-    throw toAgentdError(error, doing, signal);
-  }
-}
-
-/** Status 404: no message from that sequence on. */
-function isNothingThere(error: unknown): boolean {
-  return error instanceof JetStreamError && "code" in error && error.code === 404;
 }
 
 async function* chunksOf(source: ObjectSource): AsyncGenerator<Uint8Array, void, undefined> {
