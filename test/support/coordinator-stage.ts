@@ -26,6 +26,7 @@ import { request } from "../../services/platform/nats/requests.ts";
 import type { ResourceStore } from "../../services/platform/nats/store.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
+import type { HintKind } from "../../services/platform/nats/subjects.ts";
 import { keyPrefixes, keys, subjects } from "../../services/platform/nats/subjects.ts";
 import type { TestServer } from "./nats-server.ts";
 import { startTestServer } from "./nats-server.ts";
@@ -87,8 +88,8 @@ export interface ScriptedWorker {
   readonly link: NatsLink;
   readonly stops: StopSignal[];
   heartbeat(held: readonly Pick<Assignment, "uid" | "task" | "attempt">[]): void;
-  /** Pulls hints until one is granted. */
-  next(): Promise<Assignment>;
+  /** Pulls hints, verify first or of one kind only, until one is granted. */
+  next(kind?: HintKind): Promise<Assignment>;
   claim(uid: string, task: string, claimId?: string): Promise<ClaimReply>;
   /** Commits the files on the assignment's base and reports Done, or what `over` says. */
   finish(
@@ -147,12 +148,14 @@ function createScriptedWorker(
     heartbeat,
     claim,
     complete,
-    async next() {
+    async next(kind) {
       const signal = AbortSignal.timeout(15_000);
       for (;;) {
         heartbeat([]);
-        const verify = await pullHints(link, { kind: "verify", max: 1, expiresMs: 0 }, signal);
-        const hint = verify[0] ?? (await pullHints(link, { kind: "run", max: 1, expiresMs: 100 }, signal))[0];
+        const pull = async (one: HintKind, expiresMs: number) =>
+          (await pullHints(link, { kind: one, max: 1, expiresMs }, signal))[0];
+        const hint =
+          kind === undefined ? ((await pull("verify", 0)) ?? (await pull("run", 100))) : await pull(kind, 100);
         if (hint === undefined) continue;
         const reply = await claim(hint.uid, hint.task);
         hint.ack();

@@ -40,6 +40,10 @@ export async function runDispatcher(deps: DispatcherDeps, signal: AbortSignal): 
     isDirty = true;
     wake();
   });
+  const stopSlots = deps.fleet.onSlots(() => {
+    isDirty = true;
+    wake();
+  });
   try {
     while (!signal.aborted) {
       const startedAtMs = deps.monotonicMs();
@@ -62,6 +66,7 @@ export async function runDispatcher(deps: DispatcherDeps, signal: AbortSignal): 
     }
   } finally {
     stop();
+    stopSlots();
   }
 }
 

@@ -23,6 +23,8 @@ export interface Fleet {
   waitingWorkers(): readonly WaitingWorker[];
   /** Slots of all workers that take new tasks. */
   readonly slots: number;
+  /** Told when a worker came, began to drain or has another number of slots. Returns the way to stop. */
+  onSlots(listener: () => void): () => void;
 }
 
 /** Workers that are remembered; more than any installation has, so that forged names cannot fill the memory. */
@@ -40,6 +42,7 @@ export function createFleet(deps: {
     string,
     { readonly heartbeat: Heartbeat; readonly heardAtMs: number; readonly heardAtTimeMs: number }
   >();
+  const listeners = new Set<() => void>();
   const members = (): readonly FleetMember[] => {
     const now = deps.monotonicMs();
     return [...heardOf.values()].map((one) => ({ ...one, isReachable: now - one.heardAtMs <= deps.leaseMs }));
@@ -49,7 +52,11 @@ export function createFleet(deps: {
     heard(heartbeat) {
       const heardAtMs = deps.monotonicMs();
       if (!heardOf.has(heartbeat.worker) && heardOf.size >= membersMax) return;
+      const before = heardOf.get(heartbeat.worker)?.heartbeat;
       heardOf.set(heartbeat.worker, { heartbeat, heardAtMs, heardAtTimeMs: deps.nowMs() });
+      if (before?.slots !== heartbeat.slots || before.isDraining !== heartbeat.isDraining) {
+        for (const listener of [...listeners]) listener();
+      }
       for (const [worker, one] of heardOf) {
         if (heardAtMs - one.heardAtMs > forgetLeases * deps.leaseMs) heardOf.delete(worker);
       }
@@ -77,6 +84,10 @@ export function createFleet(deps: {
           ...(engineMessage === undefined ? {} : { engineMessage }),
         };
       }),
+    onSlots(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     get slots() {
       return members()
         .filter(takesTasks)

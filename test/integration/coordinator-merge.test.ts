@@ -1,0 +1,243 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { findCondition } from "../../services/core/resource.ts";
+import { createGit } from "../../services/platform/git/git.ts";
+import type { ScriptedWorker, Stage } from "../support/coordinator-stage.ts";
+import { openStage, stageJob, until } from "../support/coordinator-stage.ts";
+import { sampleCheck } from "../support/resource-samples.ts";
+
+let stage: Stage;
+
+beforeEach(async () => {
+  stage = await openStage();
+}, 30_000);
+
+afterEach(async () => {
+  await stage[Symbol.asyncDispose]();
+}, 30_000);
+
+const verify = [{ name: "all", run: "make test", timeoutMs: 1_000 }];
+
+describe("a job from claims to its branch", () => {
+  it("lands every task with one merge commit and its evidence, and is then Complete", async () => {
+    const replica = await stage.coordinator();
+    const job = await stageJob(stage, replica, {
+      files: { "a.txt": "a\n", "b.txt": "b\n", "c.txt": "c\n" },
+      tasks: { ta: { item: "a.txt" }, tb: { item: "b.txt" }, tc: { item: "c.txt" } },
+    });
+    const worker = await stage.worker("w-1");
+    for (let count = 0; count < 3; count += 1) {
+      const assignment = await worker.next();
+      const path = `${assignment.task.slice(1)}.txt`;
+      expect(assignment.taskText).toContain(path);
+      await worker.finish(assignment, { [path]: "changed\n" });
+    }
+    await until("completion", () => findCondition(job.job().status.conditions, "Complete")?.status === "True");
+    const landed = await job.landed();
+    expect([...landed].sort()).toEqual(
+      ["a", "b", "c"].map((name) => `sample: change ${name}.txt|default/sample/t${name}@${job.uid}`),
+    );
+    expect(await job.file("b.txt")).toBe("changed");
+    expect(job.head()).toMatchObject({ landed: 3, closed: false });
+    expect(job.job().status).toMatchObject({ counts: { succeeded: 3 }, usage: { turns: 9 } });
+    expect(job.task("ta").status).toMatchObject({ state: "Succeeded", attempt: 1, outcome: "Done" });
+  }, 60_000);
+
+  it("re-opens a task that conflicts, on the new head and with the conflict in its prompt", async () => {
+    const replica = await stage.coordinator();
+    const job = await stageJob(stage, replica, { files: { "a.txt": "1\n" }, tasks: { t1: {}, t2: {} } });
+    const worker = await stage.worker("w-1");
+    const [first, second] = [await worker.next(), await worker.next()];
+    await worker.finish(first, { "a.txt": "one\n" });
+    await until("the first", () => job.task(first.task).status.state === "Succeeded");
+    await worker.finish(second, { "a.txt": "two\n" });
+    const again = await worker.next();
+    expect(again).toMatchObject({ task: second.task, attempt: 2, base: job.head().commit });
+    expect(again.notice?.outcome).toBe("MergeConflict");
+    expect(again.notice?.text).toContain("a.txt");
+    expect(again.notice?.text).toContain("<<<<<<<");
+    expect(job.task(second.task).status).toMatchObject({ reopens: 1, failures: 0 });
+    await worker.finish(again, { "a.txt": "one and two\n" });
+    await until("the second", () => job.task(second.task).status.state === "Succeeded");
+    expect(await job.file("a.txt")).toBe("one and two");
+    expect(await job.landed()).toHaveLength(2);
+  }, 60_000);
+
+  it("goes on with an empty disk: a new coordinator builds its cache from the objects", async () => {
+    const first = await stage.coordinator();
+    const job = await stageJob(stage, first, { files: { "a.txt": "a\n" }, tasks: { t1: {}, t2: {} } });
+    const worker = await stage.worker("w-1");
+    await worker.finish(await worker.next(), { "one.txt": "1\n" });
+    await until("the first", () => job.head().landed === 1);
+    await first.close();
+    const second = await stage.coordinator();
+    await until("a new leader", () => second.election.isLeader());
+    const job2 = { ...job, head: () => second.store.get<ReturnType<typeof job.head>>(`head.${job.uid}`)?.value };
+    await worker.finish(await worker.next(), { "two.txt": "2\n" });
+    await until("the second", () => job2.head()?.landed === 2);
+  }, 60_000);
+
+  it("rolls bundles up so that an empty disk needs few of them", async () => {
+    const replica = await stage.coordinator();
+    const names = Array.from({ length: 23 }, (_, index) => `t${index}`);
+    const tasks = Object.fromEntries(names.map((name) => [name, {}]));
+    const job = await stageJob(stage, replica, { files: { "a.txt": "a\n" }, tasks });
+    const worker = await stage.worker("w-1");
+    for (let count = 1; count <= names.length; count += 1) {
+      const assignment = await worker.next();
+      await worker.finish(assignment, { [`${assignment.task}.txt`]: "x\n" });
+      await until(`landing ${count}`, () => job.head().landed === count);
+    }
+    expect(job.head().bundles.length).toBeLessThan(10);
+    expect(await job.landed()).toHaveLength(names.length);
+  }, 90_000);
+});
+
+describe("merge.verify", () => {
+  it("verifies the base once, then exactly the candidate that lands", async () => {
+    const replica = await stage.coordinator();
+    const spec = { merge: { verify, onConflict: "Reopen" as const } };
+    const job = await stageJob(stage, replica, { files: { "a.txt": "a\n" }, tasks: { t1: {} }, spec });
+    const worker = await stage.worker("w-1");
+    const base = await worker.next("verify");
+    expect(base).toMatchObject({ kind: "Verify", base: job.head().base });
+    expect(base.checks.map((check) => check.run)).toEqual(["make test"]);
+    await worker.complete(base, {});
+    await worker.finish(await worker.next(), { "a.txt": "b\n" });
+    const candidate = await worker.next("verify");
+    expect(candidate.kind).toBe("Verify");
+    expect(candidate.base).not.toBe(job.head().base);
+    expect(job.task("t1").status.state).toBe("Merging");
+    await worker.complete(candidate, {});
+    await until("the landing", () => job.task("t1").status.state === "Succeeded");
+    expect(job.head()).toMatchObject({ commit: candidate.base, verified: candidate.base });
+    expect(job.job().status.counts.succeeded + job.job().status.counts.merging).toBeLessThanOrEqual(1);
+  }, 60_000);
+
+  it("finds the one task that makes the branch red, re-opens it with the output and lands the others", async () => {
+    const replica = await stage.coordinator();
+    const spec = { merge: { verify, onConflict: "Reopen" as const } };
+    const names = ["t1", "t2", "t3", "t4"];
+    const tasks = Object.fromEntries(names.map((name) => [name, {}]));
+    const job = await stageJob(stage, replica, { files: { "a.txt": "a\n" }, tasks, spec });
+    const worker = await stage.worker("w-1");
+    // All four are done before the base is verified, so that they stand in one candidate.
+    const base = await worker.next("verify");
+    for (let count = 0; count < 4; count += 1) {
+      const assignment = await worker.next("run");
+      await worker.finish(assignment, { [`${assignment.task}.txt`]: assignment.task === "t3" ? "bad\n" : "good\n" });
+    }
+    await worker.complete(base, {});
+    const reopened = await playVerifies(worker, replica, job.uid, (files) => files.includes("bad"));
+    expect(reopened).toMatchObject({ task: "t3", attempt: 2 });
+    expect(reopened.notice?.outcome).toBe("VerifyFailed");
+    expect(reopened.notice?.text).toContain("assertion failed");
+    await worker.finish(reopened, { "t3.txt": "good\n" });
+    await playVerifies(
+      worker,
+      replica,
+      job.uid,
+      (files) => files.includes("bad"),
+      () => job.head().landed === 4,
+    );
+    expect(job.task("t3").status).toMatchObject({ state: "Succeeded", reopens: 1, failures: 0 });
+    const landed = await job.landed();
+    expect(landed).toHaveLength(4);
+    await until("completion", () => findCondition(job.job().status.conditions, "Complete")?.status === "True");
+    await until("old verify tasks to go", () => job.tasks().filter((task) => task.spec.kind === "Verify").length <= 2);
+  }, 90_000);
+
+  it("fails the job when the base itself is red: nothing merges and its tasks are cancelled", async () => {
+    const replica = await stage.coordinator();
+    const spec = { merge: { verify, onConflict: "Reopen" as const } };
+    const job = await stageJob(stage, replica, { files: { "a.txt": "a\n" }, tasks: { t1: {}, t2: {} }, spec });
+    const worker = await stage.worker("w-1");
+    const red = { outcome: "GateFailed" as const, checks: [{ ...sampleCheck("Failed"), name: "all" }] };
+    const running = await worker.next("run");
+    await worker.complete(await worker.next("verify"), red);
+    const second = await worker.next("verify");
+    expect(second.attempt).toBe(2);
+    await worker.complete(second, red);
+    await until("failure", () =>
+      job
+        .tasks()
+        .filter((task) => task.spec.kind === "Agent")
+        .every((task) => task.status.state === "Cancelled"),
+    );
+    expect(findCondition(job.job().status.conditions, "Failed")).toMatchObject({ status: "True", reason: "BaseRed" });
+    expect(findCondition(job.job().status.conditions, "Cancelled")).toBeUndefined();
+    expect(job.head().closed).toBe(true);
+    await expect(worker.finish(running, { "x.txt": "x\n" })).rejects.toMatchObject({ reason: "ATTEMPT_STALE" });
+  }, 60_000);
+});
+
+describe("a merger stopped between its read and its batch", () => {
+  it.each(["cancelled", "re-opened", "deleted"])(
+    "lands nothing when the job was %s meanwhile",
+    async (what) => {
+      const reached = Promise.withResolvers<void>();
+      const go = Promise.withResolvers<void>();
+      const beforeBatch = async (): Promise<void> => {
+        reached.resolve();
+        await go.promise;
+      };
+      const replica = await stage.coordinator({ beforeBatch });
+      const job = await stageJob(stage, replica, { files: { "a.txt": "a\n" }, tasks: { t1: {} } });
+      const worker = await stage.worker("w-1");
+      await worker.finish(await worker.next(), { "a.txt": "b\n" });
+      await reached.promise;
+      const before = job.head();
+      const signal = AbortSignal.timeout(5_000);
+      const taskKey = `task.${job.uid}.t1`;
+      const entry = replica.store.get<ReturnType<typeof job.task>>(taskKey);
+      if (entry === undefined) throw new Error("no task");
+      if (what === "cancelled") await job.cancel();
+      if (what === "re-opened") {
+        const { result: _result, ...status } = entry.value.status;
+        const value = { ...entry.value, status: { ...status, state: "Pending", startAtHead: true, attempt: 1 } };
+        await replica.store.commit([{ key: taskKey, value, expected: entry.revision }], signal);
+      }
+      if (what === "deleted") {
+        await job.cancel();
+        const jobEntry = replica.store.get(`job.default.${job.name}`);
+        await replica.store.commit(
+          [{ key: `job.default.${job.name}`, value: undefined, expected: jobEntry?.revision ?? 0 }],
+          signal,
+        );
+      }
+      const again =
+        what === "deleted" ? await stageJob(stage, replica, { files: { "a.txt": "a\n" }, tasks: { t1: {} } }) : job;
+      go.resolve();
+      if (what === "cancelled") await until("the cancel", () => job.task("t1").status.state === "Cancelled");
+      if (what === "re-opened")
+        expect(await worker.next()).toMatchObject({ task: "t1", attempt: 2, base: before.commit });
+      if (what === "deleted") expect(await worker.next()).toMatchObject({ task: "t1", attempt: 1, uid: again.uid });
+      expect(again.head()).toMatchObject({ commit: again.head().base, landed: 0, bundles: [] });
+      expect(
+        job.head === again.head || replica.store.get(`head.${job.uid}`) === undefined || again.uid !== job.uid,
+      ).toBe(true);
+    },
+    60_000,
+  );
+});
+
+/** Answers Verify tasks by the content of their commit until an Agent task comes, or `isDone`. */
+async function playVerifies(
+  worker: ScriptedWorker,
+  replica: Awaited<ReturnType<Stage["coordinator"]>>,
+  uid: string,
+  isRed: (files: string) => boolean,
+  isDone: () => boolean = () => false,
+) {
+  const git = createGit({ gitDir: `${stage.directory}/coordinator-1/repos/${uid}.git` });
+  void replica;
+  for (;;) {
+    if (isDone()) return undefined as never;
+    const assignment = await Promise.race([worker.next(), until("the end", isDone, 14_000).then(() => undefined)]);
+    if (assignment === undefined) return undefined as never;
+    if (assignment.kind === "Agent") return assignment;
+    const { stdout } = await git.run(["grep", "-h", "-e", ".", assignment.base], {}, AbortSignal.timeout(5_000));
+    const red = isRed(stdout.toString("utf8"));
+    const check = { ...sampleCheck(red ? "Failed" : "Passed", red ? "assertion failed" : ""), name: "all" };
+    await worker.complete(assignment, { outcome: red ? "GateFailed" : "Done", checks: [check] });
+  }
+}
