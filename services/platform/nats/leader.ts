@@ -40,90 +40,30 @@ export interface LeaderElection extends AsyncDisposable {
 
 /** Takes part in the election of the one coordinator that grants, expires and merges. Runs until it is closed. */
 export function createLeaderElection(link: NatsLink, options: LeaderOptions): LeaderElection {
-  const ttlMs = options.ttlMs ?? 6_000;
   const renewMs = options.renewMs ?? 2_000;
-  if (renewMs * 3 > ttlMs) throw new RangeError(`renewMs ${renewMs} is more than a third of ttlMs ${ttlMs}`);
-  const now = options.monotonicMs ?? (() => performance.now());
   const stopping = new AbortController();
   const listeners = new Set<(isLeader: boolean) => void>();
-  let held: { readonly revision: number; readonly renewedAtMs: number; readonly epoch: number } | undefined;
-  let other: { readonly revision: number; readonly seenAtMs: number } | undefined;
-  let leaderId: string | undefined;
-  let epoch = 0;
+  const candidate = createCandidate(link, options, stopping.signal);
   let told = false;
 
-  const isLeader = (): boolean => held !== undefined && now() - held.renewedAtMs < ttlMs;
   const tell = (): void => {
-    const is = isLeader();
-    if (is === told) return;
-    told = is;
-    link.log.info(
-      { id: options.id, epoch, isLeader: is },
-      is ? "this coordinator leads" : "this coordinator lost the lead",
-    );
-    for (const listener of [...listeners]) listener(is);
-  };
-  const take = async (expected: number, nextEpoch: number): Promise<void> => {
-    // Before the request: a process that slept while it waited for the answer must not count from its end.
-    const startedAtMs = now();
-    const record: LeaderRecord = { id: options.id, epoch: nextEpoch, ttlMs };
-    const revision = await casControl(link, leaderKey, record, expected, limited(stopping.signal, renewMs));
-    held = revision === undefined ? undefined : { revision, renewedAtMs: startedAtMs, epoch: nextEpoch };
-    if (held === undefined) return;
-    epoch = nextEpoch;
-    leaderId = options.id;
-    other = undefined;
-  };
-  const step = async (): Promise<void> => {
-    if (held !== undefined && !isLeader()) held = undefined;
-    tell();
-    if (held !== undefined) return await take(held.revision, held.epoch);
-    const record = await readControl<LeaderRecord>(link, leaderKey, limited(stopping.signal, renewMs));
-    leaderId = record === undefined || record.value.id === "" ? undefined : record.value.id;
-    if (record === undefined) return await take(0, 1);
-    // Resigned, or our own record from before a pause: nobody else acts on it.
-    if (record.value.id === "" || record.value.id === options.id)
-      return await take(record.revision, record.value.epoch + 1);
-    if (other === undefined || other.revision !== record.revision) {
-      other = { revision: record.revision, seenAtMs: now() };
-      return;
-    }
-    // Silence counts from when *we* first saw this revision, with the holder's own time to live.
-    if (now() - other.seenAtMs < Math.max(ttlMs, record.value.ttlMs) + renewMs) return;
-    await take(record.revision, record.value.epoch + 1);
+    const isLeader = candidate.isLeader();
+    if (isLeader === told) return;
+    told = isLeader;
+    const { epoch } = candidate;
+    link.log.info({ id: options.id, epoch, isLeader }, isLeader ? "this coordinator leads" : "lost the lead");
+    for (const listener of [...listeners]) listener(isLeader);
   };
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      try {
-        await step();
-      } catch (error) {
-        if (stopping.signal.aborted) return;
-        // A lost answer of our own renewal: the record may have moved on. Ours is only what we know to be ours.
-        link.log.debug({ err: error }, "leader election could not reach the store");
-        held = await reread(held);
-      }
+      candidate.lapse();
       tell();
-      const untilMs = renewMs * (0.8 + 0.2 * Math.random());
-      await pause(untilMs, stopping.signal).catch(() => undefined);
+      await candidate.step().catch((error: unknown) => {
+        if (!stopping.signal.aborted) link.log.debug({ err: error }, "leader election could not reach the store");
+      });
+      tell();
+      await pause(renewMs * (0.8 + 0.2 * Math.random()), stopping.signal).catch(() => undefined);
     }
-  };
-  const reread = async (before: typeof held): Promise<typeof held> => {
-    if (before === undefined) return undefined;
-    try {
-      const record = await readControl<LeaderRecord>(link, leaderKey, limited(stopping.signal, renewMs));
-      const isOurs = record?.value.id === options.id && record.value.epoch === before.epoch;
-      return isOurs ? { ...before, revision: record.revision } : undefined;
-    } catch {
-      return before;
-    }
-  };
-  const resign = async (): Promise<void> => {
-    if (held === undefined) return;
-    const { revision, epoch: ended } = held;
-    held = undefined;
-    tell();
-    const record: LeaderRecord = { id: "", epoch: ended, ttlMs };
-    await casControl(link, leaderKey, record, revision, AbortSignal.timeout(renewMs)).catch(() => undefined);
   };
   const running = run();
   let closing: Promise<void> | undefined;
@@ -131,10 +71,95 @@ export function createLeaderElection(link: NatsLink, options: LeaderOptions): Le
     closing ??= (async () => {
       stopping.abort(new DOMException("the election was left", "AbortError"));
       await running;
-      await resign();
+      const resigned = candidate.resign();
+      tell();
+      await resigned;
       listeners.clear();
     })();
     return closing;
+  };
+  return {
+    isLeader: candidate.isLeader,
+    get epoch() {
+      return candidate.epoch;
+    },
+    get leaderId() {
+      return candidate.leaderId;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface Candidate {
+  readonly isLeader: () => boolean;
+  readonly epoch: number;
+  readonly leaderId: string | undefined;
+  /** Forgets a lead that was not renewed in time. */
+  lapse(): void;
+  /** Renews our lead, or looks at the other's and takes it over when it is free. */
+  step(): Promise<void>;
+  resign(): Promise<void>;
+}
+
+interface HeldLead {
+  readonly revision: number;
+  readonly renewedAtMs: number;
+  readonly epoch: number;
+}
+
+function createCandidate(link: NatsLink, options: LeaderOptions, stopping: AbortSignal): Candidate {
+  const ttlMs = options.ttlMs ?? 6_000;
+  const renewMs = options.renewMs ?? 2_000;
+  if (renewMs * 3 > ttlMs) throw new RangeError(`renewMs ${renewMs} is more than a third of ttlMs ${ttlMs}`);
+  const now = options.monotonicMs ?? (() => performance.now());
+  let held: HeldLead | undefined;
+  let other: { readonly revision: number; readonly seenAtMs: number } | undefined;
+  let leaderId: string | undefined;
+  let epoch = 0;
+
+  const isLeader = (): boolean => held !== undefined && now() - held.renewedAtMs < ttlMs;
+  const read = () => readControl<LeaderRecord>(link, leaderKey, limited(stopping, renewMs));
+  const take = async (expected: number, nextEpoch: number): Promise<void> => {
+    // Before the request: a process that slept while it waited for the answer must not count from its end.
+    const renewedAtMs = now();
+    const record: LeaderRecord = { id: options.id, epoch: nextEpoch, ttlMs };
+    const revision = await casControl(link, leaderKey, record, expected, limited(stopping, renewMs));
+    held = revision === undefined ? undefined : { revision, renewedAtMs, epoch: nextEpoch };
+    if (held === undefined) return;
+    epoch = nextEpoch;
+    leaderId = options.id;
+    other = undefined;
+  };
+  const renew = async (mine: HeldLead): Promise<void> => {
+    try {
+      await take(mine.revision, mine.epoch);
+    } catch (error) {
+      // The answer was lost, so the record may have moved on with us: what is ours is what is read back as ours.
+      const record = await read().catch(() => undefined);
+      const isOurs = record?.value.id === options.id && record.value.epoch === mine.epoch;
+      if (record !== undefined) held = isOurs ? { ...mine, revision: record.revision } : undefined;
+      throw error;
+    }
+  };
+  const watchOther = async (): Promise<void> => {
+    const record = await read();
+    leaderId = record === undefined || record.value.id === "" ? undefined : record.value.id;
+    if (record === undefined) return await take(0, 1);
+    const isFree = record.value.id === "" || record.value.id === options.id;
+    // Resigned, or our own record from before a pause: nobody else acts on it.
+    if (isFree) return await take(record.revision, record.value.epoch + 1);
+    if (other?.revision !== record.revision) {
+      other = { revision: record.revision, seenAtMs: now() };
+      return;
+    }
+    // Silence counts from when *we* first saw this revision, with the longer of both times to live.
+    if (now() - other.seenAtMs < Math.max(ttlMs, record.value.ttlMs) + renewMs) return;
+    await take(record.revision, record.value.epoch + 1);
   };
   return {
     isLeader,
@@ -144,12 +169,17 @@ export function createLeaderElection(link: NatsLink, options: LeaderOptions): Le
     get leaderId() {
       return leaderId;
     },
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    lapse() {
+      if (!isLeader()) held = undefined;
     },
-    close,
-    [Symbol.asyncDispose]: close,
+    step: () => (held === undefined ? watchOther() : renew(held)),
+    async resign() {
+      if (held === undefined) return;
+      const { revision, epoch: ended } = held;
+      held = undefined;
+      const record: LeaderRecord = { id: "", epoch: ended, ttlMs };
+      await casControl(link, leaderKey, record, revision, AbortSignal.timeout(renewMs)).catch(() => undefined);
+    },
   };
 }
 
