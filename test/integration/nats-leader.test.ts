@@ -103,6 +103,10 @@ test("a leader goes on after the server was killed and started again", async () 
   await until("a leads", () => first.isLeader());
   await server.kill();
   await server.restart();
+  await until("connected again", () => link.isConnected);
+  const revision = async () => (await readControl<{ id: string }>(link, "leader", signal))?.revision ?? 0;
+  const before = await revision();
+  await until("it renews again", async () => (await revision()) > before);
   await until("a leads again", () => first.isLeader());
   expect((await readControl<{ id: string }>(link, "leader", signal))?.value.id).toBe("a");
 });
