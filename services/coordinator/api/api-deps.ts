@@ -1,0 +1,31 @@
+import type { WaitingWorker } from "../../core/waiting-reason.ts";
+import type { NatsLink } from "../../platform/nats/connect.ts";
+import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
+import type { EventLog } from "../event-log.ts";
+import type { JobRepositories } from "../merger/job-repository.ts";
+
+/** What the API needs; the same on every replica, leading or not. */
+export interface ApiDeps {
+  readonly store: ResourceStore;
+  readonly link: NatsLink;
+  readonly repositories: JobRepositories;
+  readonly events: Pick<EventLog, "jobEvent" | "taskEvent">;
+  readonly log: Logger;
+  /** Holds `sources/`: repositories that jobs start from, a cache that can be deleted. */
+  readonly dataDirectory: string;
+  /** Variables that git may use to fetch a job's url: proxies and the like, no credentials. */
+  readonly fetchEnvironment: Readonly<Record<string, string>>;
+  /** PATH in which git is found; default the usual places. */
+  readonly searchPath?: string;
+  /** Largest uploaded bundle. Default 2 GiB. */
+  readonly uploadBytesMax?: number;
+  /** How long ref and files may take to resolve. Default 30,000. */
+  readonly resolveTimeoutMs?: number;
+  /** Default 10,000. */
+  readonly bookmarkMs?: number;
+  readonly newUid: () => string;
+  readonly nowMs: () => number;
+  /** Workers as this replica hears them; feeds `why`. */
+  readonly waitingWorkers: () => readonly WaitingWorker[];
+}

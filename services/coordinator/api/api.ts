@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import type { DescService } from "@bufbuild/protobuf";
+import { JobService } from "../../gen/agentd/v1/job_service_pb.ts";
+import { RepositoryService } from "../../gen/agentd/v1/repository_service_pb.ts";
+import { TaskService } from "../../gen/agentd/v1/task_service_pb.ts";
+import { WorkerService } from "../../gen/agentd/v1/worker_service_pb.ts";
+import type { ServedService } from "../../platform/grpc/server.ts";
+import { serve } from "../../platform/grpc/server.ts";
+import type { CallContext, ServiceImpl } from "../../platform/grpc/service-definition.ts";
+import type { NatsLink } from "../../platform/nats/connect.ts";
+import { requireConnected } from "../../platform/nats/connect.ts";
+import type { ApiDeps } from "./api-deps.ts";
+import { createJobService } from "./job-service.ts";
+import { createListSnapshots } from "./list-snapshot.ts";
+import { createRepositoryService } from "./repository-service.ts";
+import { createSourceRepositories } from "./source-repositories.ts";
+import { createTaskService } from "./task-service.ts";
+import { createWaitingReasons } from "./waiting-view.ts";
+import { createWorkerService } from "./worker-service.ts";
+
+/**
+ * The services of agentd.v1, for `createGrpcServer`. Every call is refused with STORE_UNAVAILABLE and a retry hint
+ * while NATS is away: what this replica remembers may be old by then.
+ */
+export function createApi(deps: ApiDeps): readonly ServedService[] {
+  const searchPath = deps.searchPath === undefined ? {} : { searchPath: deps.searchPath };
+  const sources = createSourceRepositories({ directory: join(deps.dataDirectory, "sources"), ...searchPath });
+  const snapshots = createListSnapshots(deps.store);
+  const all = { ...deps, sources, snapshots, waiting: createWaitingReasons(deps) };
+  const guard = <S extends DescService>(service: S, impl: ServiceImpl<S>): ServedService =>
+    serve(service, guarded(deps.link, service, impl));
+  return [
+    guard(JobService, createJobService(all)),
+    guard(TaskService, createTaskService(all)),
+    guard(WorkerService, createWorkerService(all)),
+    guard(RepositoryService, createRepositoryService(all)),
+  ];
+}
+
+type Handler = (request: unknown, context: CallContext) => unknown;
+
+function guarded<S extends DescService>(link: NatsLink, service: S, impl: ServiceImpl<S>): ServiceImpl<S> {
+  const methods = Object.entries<Handler>(impl as Readonly<Record<string, Handler>>).map(([name, handler]) => {
+    const checked: Handler = (request, context) => {
+      requireConnected(link, `${service.typeName}/${name}`);
+      return handler(request, context);
+    };
+    return [name, checked];
+  });
+  // Each method has the shape of the one that it wraps.
+  return Object.fromEntries(methods) as ServiceImpl<S>;
+}

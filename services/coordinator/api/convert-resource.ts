@@ -1,0 +1,47 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Check } from "../../core/job.ts";
+import type { Condition, Metadata, Usage } from "../../core/resource.ts";
+import type { CheckSchema } from "../../gen/agentd/v1/job_pb.ts";
+import type { ConditionSchema, MetadataSchema, UsageSchema } from "../../gen/agentd/v1/resource_pb.ts";
+
+/** A time for the API; the store has milliseconds since the epoch. */
+export const time = (ms: number): Timestamp => timestampFromMs(ms);
+/** A duration for the API. */
+export const duration = (ms: number): Duration => durationFromMs(ms);
+
+/** `resource_version` is the revision of the resource's entry in the store. */
+export function metadataMessage(metadata: Metadata, revision: number): MessageInitShape<typeof MetadataSchema> {
+  const { name, namespace, uid, labels, annotations, generation, createdAtMs } = metadata;
+  return {
+    name,
+    namespace,
+    uid,
+    labels: { ...labels },
+    annotations: { ...annotations },
+    generation: BigInt(generation),
+    resourceVersion: String(revision),
+    createTime: time(createdAtMs),
+  };
+}
+
+export function conditionMessage(condition: Condition): MessageInitShape<typeof ConditionSchema> {
+  const { type, status, reason, message, observedGeneration, lastTransitionAtMs } = condition;
+  const lastTransitionTime = time(lastTransitionAtMs);
+  return { type, status, reason, message, observedGeneration: BigInt(observedGeneration), lastTransitionTime };
+}
+
+export function usageMessage(usage: Usage): MessageInitShape<typeof UsageSchema> {
+  return {
+    inputTokens: BigInt(Math.round(usage.inputTokens)),
+    cachedTokens: BigInt(Math.round(usage.cachedTokens)),
+    outputTokens: BigInt(Math.round(usage.outputTokens)),
+    turns: BigInt(Math.round(usage.turns)),
+    seconds: usage.seconds,
+  };
+}
+
+export function checkMessage(check: Check): MessageInitShape<typeof CheckSchema> {
+  return { name: check.name, run: check.run, timeout: duration(check.timeoutMs) };
+}

@@ -1,0 +1,54 @@
+import { AgentdError } from "../../core/errors.ts";
+import type { Job, JobHead } from "../../core/job.ts";
+import type { JobName, TaskName } from "../../core/resource-name.ts";
+import type { Task } from "../../core/task.ts";
+import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
+import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
+
+/** The job of that name. @throws AgentdError NOT_FOUND */
+export function findJob(store: ResourceStore, name: JobName): Entry<Job> {
+  const entry = store.get<Job>(keys.job(name.namespace, name.job));
+  if (entry !== undefined) return entry;
+  throw new AgentdError("NOT_FOUND", `there is no job ${name.job} in namespace ${name.namespace}`, {
+    metadata: { job: name.job, namespace: name.namespace },
+  });
+}
+
+/** The job's head. @throws AgentdError NOT_FOUND when the job was deleted in this moment */
+export function findHead(store: ResourceStore, job: Job): Entry<JobHead> {
+  const entry = store.get<JobHead>(keys.head(job.metadata.uid));
+  if (entry === undefined) throw new AgentdError("NOT_FOUND", `job ${job.metadata.name} was deleted`);
+  return entry;
+}
+
+/** A task and its job. */
+export interface FoundTask {
+  readonly task: Entry<Task>;
+  readonly job: Entry<Job>;
+}
+
+/**
+ * The task of that name, not a hidden one; job `-` finds it where its own name is unique in the namespace.
+ * @throws AgentdError NOT_FOUND, INVALID_SPEC when several jobs have such a task
+ */
+export function findTask(store: ResourceStore, name: TaskName): FoundTask {
+  const jobs = name.job === "-" ? store.list<Job>(keyPrefixes.jobsOf(name.namespace)) : [findJob(store, name)];
+  const found = jobs.flatMap((job): FoundTask[] => {
+    const task = store.get<Task>(keys.task(job.value.metadata.uid, name.task));
+    return task === undefined || task.value.spec.kind !== "Agent" ? [] : [{ task, job }];
+  });
+  const [first, second] = found;
+  if (first === undefined) {
+    const where = name.job === "-" ? `namespace ${name.namespace}` : `job ${name.job}`;
+    throw new AgentdError("NOT_FOUND", `there is no task ${name.task} in ${where}`, { metadata: { task: name.task } });
+  }
+  if (second !== undefined) {
+    const names = found
+      .map(({ job }) => job.value.metadata.name)
+      .slice(0, 5)
+      .join(", ");
+    const message = `several jobs have a task ${name.task}: ${names}; name the job`;
+    throw new AgentdError("INVALID_SPEC", message, { problems: [{ field: "name", message }] });
+  }
+  return first;
+}

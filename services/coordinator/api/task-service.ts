@@ -1,0 +1,111 @@
+import type { Job } from "../../core/job.ts";
+import { parseLabelSelector } from "../../core/label-selector.ts";
+import type { JobName } from "../../core/resource-name.ts";
+import { parseJobName, parseTaskName } from "../../core/resource-name.ts";
+import type { Task } from "../../core/task.ts";
+import type { TaskService } from "../../gen/agentd/v1/task_service_pb.ts";
+import type { ServiceImpl } from "../../platform/grpc/service-definition.ts";
+import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
+import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
+import type { ApiDeps } from "./api-deps.ts";
+import { taskMessage } from "./convert-task.ts";
+import { findJob, findTask } from "./find-resource.ts";
+import { listEvents } from "./list-events.ts";
+import { readPageToken } from "./list-page.ts";
+import type { ListSnapshots } from "./list-snapshot.ts";
+import { taskDiff } from "./task-diff.ts";
+import { tailLogs } from "./task-logs.ts";
+import { cancelTask, retryTask } from "./task-verbs.ts";
+import type { WaitingReasons } from "./waiting-view.ts";
+import { watchChanges } from "./watch-changes.ts";
+
+/** What the task service needs. */
+export type TaskServiceDeps = ApiDeps & { readonly snapshots: ListSnapshots; readonly waiting: WaitingReasons };
+
+/** Verbs on tasks. */
+export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof TaskService> {
+  const { store } = deps;
+  const find = (name: string) => findTask(store, parseTaskName("name", name));
+  const message = (entry: Entry<Task>) => {
+    const { metadata, job: name } = entry.value;
+    const job = store.get<Job>(keys.job(metadata.namespace, name))?.value;
+    const own = job?.metadata.uid === metadata.uid ? job : undefined;
+    return taskMessage(entry, own, own === undefined ? "" : deps.waiting.waitingFor(entry.value, own));
+  };
+  return {
+    async getTask({ name }) {
+      return message(find(name).task);
+    },
+    async listTasks({ parent, pageSize, pageToken, labelSelector }) {
+      const of = parseJobName("parent", parent, true);
+      const isSelected = parseLabelSelector(labelSelector);
+      const token = readPageToken(pageToken, `tasks ${parent} ${labelSelector}`);
+      const list = () => tasksOf(store, of).filter(({ value }) => isSelected(value.metadata.labels));
+      const page = deps.snapshots.page(pageSize, token, list);
+      return {
+        tasks: page.entries.map(message),
+        nextPageToken: page.nextPageToken,
+        resourceVersion: String(page.revision),
+      };
+    },
+    async *watchTasks({ parent, resourceVersion }, { signal }) {
+      const of = parseJobName("parent", parent, true);
+      // A name is watched as long as it means this job: a job that takes the name later is another one.
+      const uid = of.job === "-" || of.namespace === "-" ? undefined : findJob(store, of).value.metadata.uid;
+      const scope = {
+        prefix: uid === undefined ? keyPrefixes.tasks : keyPrefixes.tasksOf(uid),
+        isInScope: (task: Task) => isShown(task) && isIn(task, of),
+        isNew: ({ status }: Task) => status.attempt === 0 && status.state === "Pending",
+        resourceVersion,
+        bookmarkMs: deps.bookmarkMs ?? 10_000,
+      };
+      for await (const { type, entry, resourceVersion: version } of watchChanges<Task>(store, scope, signal)) {
+        yield { type, resourceVersion: version, ...(entry === undefined ? {} : { task: message(entry) }) };
+      }
+    },
+    async retryTask({ name }, { signal }) {
+      return message(await retryTask(deps, find(name), signal));
+    },
+    async cancelTask({ name }, { signal }) {
+      return message(await cancelTask(deps, find(name), signal));
+    },
+    async getTaskDiff({ name, attempt }, { signal }) {
+      return await taskDiff(deps, find(name), attempt, signal);
+    },
+    async *tailTaskLogs({ name, attempt, follow }, { signal }) {
+      const { task } = find(name);
+      yield* tailLogs(deps, task.key, task.value, { attempt, follow }, signal);
+    },
+    async explainTask({ name }) {
+      const { task, job } = find(name);
+      const { summary, details } = deps.waiting.explain(task.value, job.value);
+      return { summary, details: [...details] };
+    },
+    async listEvents({ name }, { signal }) {
+      return { events: await listEvents(deps, name, signal) };
+    },
+  };
+}
+
+function isShown(task: Task): boolean {
+  return task.spec.kind === "Agent";
+}
+
+function isIn(task: Task, of: JobName): boolean {
+  const { namespace } = task.metadata;
+  return (of.namespace === "-" || namespace === of.namespace) && (of.job === "-" || task.job === of.job);
+}
+
+/** In the order of the plan, job by job. @throws AgentdError NOT_FOUND for a job that does not exist */
+function tasksOf(store: ResourceStore, of: JobName): readonly Entry<Task>[] {
+  const jobs =
+    of.job !== "-" && of.namespace !== "-"
+      ? [findJob(store, of)]
+      : store.list<Job>(of.namespace === "-" ? keyPrefixes.jobs : keyPrefixes.jobsOf(of.namespace));
+  return jobs.flatMap((job) =>
+    store
+      .list<Task>(keyPrefixes.tasksOf(job.value.metadata.uid))
+      .filter(({ value }) => isShown(value) && isIn(value, of))
+      .sort((a, b) => a.value.spec.index - b.value.spec.index),
+  );
+}

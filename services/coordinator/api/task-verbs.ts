@@ -1,0 +1,56 @@
+import { AgentdError } from "../../core/errors.ts";
+import type { Task } from "../../core/task.ts";
+import type { TaskEvent } from "../../core/task-machine.ts";
+import { taskRules, transition } from "../../core/task-machine.ts";
+import type { Entry } from "../../platform/nats/store.ts";
+import type { ApiDeps } from "./api-deps.ts";
+import type { FoundTask } from "./find-resource.ts";
+import { findHead } from "./find-resource.ts";
+import { updateEntry } from "./update-entry.ts";
+
+/**
+ * Makes a failed or cancelled task Pending again, with its bounds fresh, fenced on the head: a job that is closed in
+ * the same moment wins.
+ * @throws AgentdError JOB_CLOSED, STATE_CONFLICT
+ */
+export async function retryTask(deps: ApiDeps, found: FoundTask, signal: AbortSignal): Promise<Entry<Task>> {
+  const { name } = found.job.value.metadata;
+  const fence = () => {
+    const head = findHead(deps.store, found.job.value);
+    if (head.value.closed) {
+      throw new AgentdError("JOB_CLOSED", `job ${name} was cancelled: its tasks cannot be retried`, {
+        metadata: { job: name },
+      });
+    }
+    return { key: head.key, revision: head.revision };
+  };
+  fence();
+  const task = await change(deps, found, { type: "Retried" }, signal, fence);
+  deps.events.taskEvent(task.value, "Normal", "Retried", "by a user");
+  return task;
+}
+
+/** Ends a task that has not landed; one that is cancelled already stays so. @throws AgentdError STATE_CONFLICT */
+export async function cancelTask(deps: ApiDeps, found: FoundTask, signal: AbortSignal): Promise<Entry<Task>> {
+  const event = { type: "Cancelled", reason: "TaskCancelled", message: "cancelled by a user" } as const;
+  const task = await change(deps, found, event, signal);
+  deps.events.taskEvent(task.value, "Normal", "Cancelled", "by a user");
+  return task;
+}
+
+async function change(
+  deps: ApiDeps,
+  found: FoundTask,
+  event: TaskEvent,
+  signal: AbortSignal,
+  fence?: Parameters<typeof updateEntry>[5],
+): Promise<Entry<Task>> {
+  const { key, value } = found.task;
+  const what = `task ${value.metadata.name}`;
+  const next = ({ value: task }: Entry<Task>): Task | undefined => {
+    const rules = taskRules(found.job.value.spec, task.spec.kind, deps.nowMs(), Math.random);
+    const after = transition(task, event, rules);
+    return after === task ? undefined : after;
+  };
+  return await updateEntry<Task>(deps.store, key, what, next, signal, fence);
+}
