@@ -63,6 +63,8 @@ export interface ChatModelPool extends ChatModel, AsyncDisposable {
 }
 
 const emptyRepliesMax = 3;
+// One to get below the window, one more when the server then says how long the prompt is.
+const shorteningsMax = 2;
 // Below this a shortened answer is of no use, and the caller should know that the conversation is too long.
 const outputTokensFloor = 256;
 // The server's count of the prompt and its limit may differ by a few template tokens.
@@ -170,6 +172,7 @@ async function chatUntilAnswered(
   let current = request;
   let avoid: string | undefined;
   let emptyReplies = 0;
+  let shortenings = 0;
   let isEngineTrouble = false;
   for (let tryIndex = 0; ; tryIndex += 1) {
     const release = await core.acquire(signal, () => {
@@ -197,7 +200,8 @@ async function chatUntilAnswered(
     const verdict = classifyFailure(failure);
     if (verdict.action === "refused") {
       core.pool.reportAnswer(url);
-      const shorter = current === request ? shortenAnswer(request, verdict) : undefined;
+      shortenings += 1;
+      const shorter = shortenings <= shorteningsMax ? shortenAnswer(current, verdict) : undefined;
       if (shorter === undefined) {
         throw toRefusal({ failure, verdict, host: hostOf(url), model: core.model, secrets: core.secrets });
       }
@@ -243,8 +247,9 @@ function shortenAnswer(
   verdict: Extract<Verdict, { action: "refused" }>,
 ): ChatRequest | undefined {
   const { contextTokensMax, inputTokens } = verdict.overflow ?? {};
-  if (contextTokensMax === undefined || inputTokens === undefined) return undefined;
-  const left = contextTokensMax - inputTokens - overflowMarginTokens;
+  if (contextTokensMax === undefined) return undefined;
+  // vLLM names no prompt length when the cap alone exceeds the window.
+  const left = contextTokensMax - (inputTokens === undefined ? 1 : inputTokens + overflowMarginTokens);
   return left >= outputTokensFloor && left < request.outputTokensMax
     ? { ...request, outputTokensMax: left }
     : undefined;

@@ -239,12 +239,12 @@ function toFailure(error: unknown, hasOutput: boolean, nowMs: number): ChatFailu
     // The body ended or was no SSE: a reset before any output is also an engine that went down.
     return { kind: "brokenStream", message: describeCause(error) };
   }
-  const body = asRecord(error.error);
+  const body = asRecord(error.error) ?? readOtherShape(error.message);
   const codeNumber = Number(body?.["code"]);
   // An error object inside a stream has no HTTP status; vLLM writes it into `code`.
   const inStream = Number.isInteger(codeNumber) && codeNumber >= 400 && codeNumber < 600 ? codeNumber : undefined;
   const status: number | undefined = error.status ?? inStream;
-  const message = (asText(body?.["message"]) || error.message).slice(0, 4_000);
+  const message = (asText(body?.["message"]) || asText(body?.["detail"]) || error.message).slice(0, 4_000);
   if (status === undefined) return { kind: "brokenStream", message };
   const param = asText(body?.["param"]);
   const code = [asText(body?.["code"]), asText(body?.["type"])].join(" ").trim();
@@ -257,6 +257,11 @@ function toFailure(error: unknown, hasOutput: boolean, nowMs: number): ChatFailu
     ...(code === "" ? {} : { code }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
+}
+
+/** A body without an `error` object (older vLLM, FastAPI) is in the SDK's message only, behind the status. */
+function readOtherShape(message: string): Readonly<Record<string, unknown>> | undefined {
+  return asRecord(parseJson(message.replace(/^\d{3} /, "")));
 }
 
 /** The innermost message: the SDK's "Connection error." says nothing, its cause says ECONNREFUSED. */

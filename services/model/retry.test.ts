@@ -76,6 +76,22 @@ describe("a context overflow", () => {
       status(400, "max_tokens 9000 cannot be greater than max_model_len=8192", { param: "max_tokens" }),
       { contextTokensMax: 8192 },
     ],
+    [
+      "vLLM 0.32",
+      status(
+        400,
+        "This model's maximum context length is 8192 tokens. However, your prompt contains at least 8193 input tokens, which exceeds this limit even without any output tokens. (parameter=input_tokens, value=8193)",
+        { param: "input_tokens" },
+      ),
+      { contextTokensMax: 8192, inputTokens: 8193 },
+    ],
+    [
+      "vLLM 0.32's cap",
+      status(400, "max_tokens=9000 cannot be greater than max_model_len=8192. (parameter=max_tokens, value=9000)", {
+        param: "max_tokens",
+      }),
+      { contextTokensMax: 8192 },
+    ],
     ["OpenAI's code", status(400, "too long", { code: "context_length_exceeded invalid_request_error" }), {}],
     ["llama.cpp", status(400, "the request exceeds the available context size. try increasing it"), {}],
   ])("is known by %s", (_title, failure, overflow) => {

@@ -124,13 +124,13 @@ function readOverflow(failure: Extract<ChatFailure, { kind: "status" }>): Overfl
   if (!isNamed && !overflowTexts.some((pattern) => pattern.test(text))) return undefined;
   const contextTokensMax = readFigure(text, [
     /context length is(?: only)? (\d+)/i,
-    /max_model_len\D{0,4}(\d+)/i,
+    /max_model_len ?=? ?(\d+)/i,
     /context (?:size|window)\D{0,20}(\d+)/i,
   ]);
   const inputTokens = readFigure(text, [
     /(\d+) in the messages/i,
     /(?:request has|passed) (?:at least )?(\d+) input tokens/i,
-    /prompt contains (?:at least )?(\d+) (?:input )?tokens/i,
+    /prompt contains (?:at least )?(\d+) (?:input )?tokens/i, // vLLM 0.32
     /input (?:is|has) (\d+) tokens/i,
   ]);
   return {

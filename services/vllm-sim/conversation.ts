@@ -31,8 +31,7 @@ export interface Conversation {
 
 // The prompt is "# Job … # Task …"; a notice of a re-opened task stands behind the task under a heading of its own.
 const taskHeading = /^# Task[ \t]*$/m;
-const noticeHeading =
-  /^#{1,3} .*(notice|previous|earlier|last (attempt|try)|attempt|re-?opened|conflict|gate|verif|feedback|failed|refused).*$/im;
+const noticeHeading = /^# (?:(?:Earlier|Previous|Last) (?:attempt|try)|Notice|Re-?opened|What went wrong).*$/im;
 const noticeText =
   /\b(GateFailed|MergeConflict|VerifyFailed|NoChange|StuckLoop)\b|\b(gate|checks?|previous attempt|earlier attempt|last attempt|attempt [2-9])\b.*\b(fail|failed|red|refused|conflict|again|rejected)|merge conflict|re-?opened/i;
 

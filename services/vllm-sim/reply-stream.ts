@@ -39,9 +39,9 @@ export function cutReply(reply: BrainReply, outputTokensMax: number, newId: () =
       isWhole = false;
       break;
     }
-    const head = { index, id: newId(), type: "function", function: { name: call.name, arguments: "" } };
+    const head = { index, id: newId(), type: "function", function: { name: call.name } };
     const tokens = countTokens(call.name);
-    pieces.push({ delta: { tool_calls: [head] }, tokens });
+    pieces.push({ delta: { content: null, tool_calls: [head] }, tokens });
     left -= tokens;
     isWhole = add(call.arguments, (part) => ({ tool_calls: [{ index, function: { arguments: part } }] }));
   }
@@ -64,7 +64,7 @@ export function joinPieces(pieces: readonly ReplyPiece[]): Record<string, unknow
     for (const item of (delta["tool_calls"] ?? []) as {
       index: number;
       id?: string;
-      function: { name?: string; arguments: string };
+      function: { name?: string; arguments?: string };
     }[]) {
       const call = (calls[item.index] ??= {
         id: item.id ?? "",
@@ -72,7 +72,7 @@ export function joinPieces(pieces: readonly ReplyPiece[]): Record<string, unknow
         function: { name: "", arguments: "" },
       });
       call.function.name += item.function.name ?? "";
-      call.function.arguments += item.function.arguments;
+      call.function.arguments += item.function.arguments ?? "";
     }
   }
   return {

@@ -50,8 +50,14 @@ export function readChatRequest(value: unknown, limits: Limits): ChatInput {
   const promptTokens = countTokens(prompt);
   const asked = readCap(body);
   const left = limits.contextTokensMax - promptTokens;
+  if (asked !== undefined && asked > limits.contextTokensMax) {
+    refuse(
+      `max_tokens=${asked} cannot be greater than max_model_len=${limits.contextTokensMax}. Please request fewer output tokens. (parameter=max_tokens, value=${asked})`,
+      "max_tokens",
+    );
+  }
   if (left < 1 || (asked !== undefined && asked > left)) {
-    // Text (c) of vLLM's five, since 0.16.
+    // vLLM 0.32 shortens the answer where only that is too long; the versions before refuse it in these words.
     refuse(
       `You passed ${promptTokens} input tokens and requested ${asked ?? 1} output tokens. However, the model's context length is only ${limits.contextTokensMax} tokens, resulting in a maximum input length of ${Math.max(0, limits.contextTokensMax - (asked ?? 1))} tokens. Please reduce the length of the input prompt.`,
       "input_tokens",

@@ -96,9 +96,12 @@ describe("an ordinary chat", () => {
   });
 
   test("asks for a shorter answer when only that fits into the context", async () => {
+    // The server refuses first the cap alone, then prompt and cap together.
     const server = await simulator({ contextTokensMax: 1_200 });
     const reply = await model([server.url]).chat(ask(rename), never);
     expect(reply.toolCalls).toMatchObject([readCall]);
+    const wider = await simulator({ contextTokensMax: 2_100 });
+    expect((await model([wider.url]).chat(ask(rename), never)).toolCalls).toMatchObject([readCall]);
   });
 });
 
@@ -221,7 +224,7 @@ describe("answers that fail", () => {
 
 describe("many at once", () => {
   test("queue on the engine's slots, are all answered, and leave nothing behind", async () => {
-    const server = await simulator({ slots: 16 });
+    const server = await simulator({ slots: 16, decodeMsPerToken: 5 });
     const pool = model([server.url]);
     const tasks = Array.from({ length: 120 }, (_, index) => `Replace "a" with "b" in src/${index}.ts`);
     const replies = await Promise.all(tasks.map(async (task) => await pool.chat(ask(task), never)));

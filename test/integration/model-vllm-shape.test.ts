@@ -42,7 +42,8 @@ describe("the simulator refuses as vLLM does", () => {
     ["stream options without a stream", { messages, stream_options: { include_usage: true } }, 400, "stream_options"],
     ["no messages", { messages: [] }, 400, "messages"],
     ["a cap of nothing", { messages, max_tokens: 0 }, 400, "max_tokens"],
-    ["more tokens than the context has", { messages, max_tokens: 10_000_000 }, 400, "input_tokens"],
+    ["more tokens than the context has", { messages, max_tokens: 10_000_000 }, 400, "max_tokens"],
+    ["a prompt and an answer that are too long together", { messages, max_tokens: 131_070 }, 400, "input_tokens"],
     [
       "old arguments that are no JSON",
       {
@@ -85,9 +86,7 @@ describe("the simulator answers as vLLM does", () => {
     const chunks = events.map((event) => JSON.parse(event.slice("data: ".length)) as Record<string, never>);
     expect(chunks[0]).toMatchObject({ choices: [{ delta: { role: "assistant", content: "" } }] });
     expect(chunks[1]).toMatchObject({
-      choices: [
-        { delta: { tool_calls: [{ index: 0, id: expect.any(String), function: { name: "finish", arguments: "" } }] } },
-      ],
+      choices: [{ delta: { tool_calls: [{ index: 0, id: expect.any(String), function: { name: "finish" } }] } }],
     });
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: expect.any(Number) } });
     expect(chunks.at(-2)).toMatchObject({ choices: [{ delta: {}, finish_reason: "tool_calls" }] });

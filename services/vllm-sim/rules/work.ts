@@ -111,6 +111,8 @@ function* changeFile(
   const { path } = request;
   const file = yield* readFile(path);
   if ("message" in file) return { kind: "problem", message: file.message };
+  const hasClipped = file.text.split("\n").some(isClipped);
+  if (hasClipped && request.kind === "replace") return yield* replaceUnseen(request, done);
   const change = changeText(request, file.text);
   if (change.kind === "problem") return change;
   if (change.kind === "unchanged") {
@@ -134,15 +136,25 @@ function planCalls(
   const file_path = request.path;
   if (text === "") return [{ name: "write", args: { file_path, content: `${spans.map((s) => s.text).join("")}\n` } }];
   const edits = planEdits(text, spans);
-  const isFaithful = edits.every((edit) => !edit.oldText.split("\n").some(isClipped));
-  if (isFaithful) {
-    return edits.map(({ oldText, newText }) => ({
-      name: "edit",
-      args: { file_path, old_string: oldText, new_string: newText },
-    }));
-  }
-  if (request.kind !== "replace") return undefined;
-  return [{ name: "edit", args: { file_path, old_string: request.from, new_string: request.to, replace_all: true } }];
+  if (edits.some((edit) => edit.oldText.split("\n").some(isClipped))) return undefined;
+  return edits.map(({ oldText, newText }) => ({
+    name: "edit",
+    args: { file_path, old_string: oldText, new_string: newText },
+  }));
+}
+
+/** Where lines are too long to be shown, what they hold can only be replaced everywhere at once. */
+function* replaceUnseen(
+  request: Extract<FileRequest, { kind: "replace" }>,
+  done: string[],
+): Generator<readonly WantedCall[], FileResult, readonly string[]> {
+  const { path, from, to } = request;
+  const args = { file_path: path, old_string: from, new_string: to, replace_all: true };
+  const [result = ""] = yield [{ name: "edit", args }];
+  const failure = readFailure(result);
+  if (failure !== undefined) return { kind: "problem", message: failure };
+  done.push(`changed every place in ${path}`);
+  return { kind: "ok" };
 }
 
 type ReadResult = { readonly text: string } | { readonly message: string };

@@ -1,0 +1,46 @@
+import { describe, expect, test } from "vitest";
+import { parseRequests, ruleTable } from "./parse-requests.ts";
+
+describe("the rules", () => {
+  test("read every form of their own table", () => {
+    for (const { form } of ruleTable) {
+      const filled = form.replaceAll("PATH", "src/a.ts").replace("NAME", "one").replace("NEW", "two");
+      expect(parseRequests(filled), form).toMatchObject({ requests: [{}], unknown: [] });
+    }
+  });
+
+  test.each([
+    ["bare", "src/a b.ts", "src/a b.ts"],
+    ["at the end of a sentence", "src/a.ts.", "src/a.ts"],
+    ["in quotes with escapes", String.raw`"a\"b\n\u00e4.ts"`, 'a"b\nä.ts'],
+    ["in quotes that do not hold together", '"it"s.ts"', 'it"s.ts'],
+    ["in quotes with a line break", '"a\nb.ts"', "a\nb.ts"],
+    ["with brackets", "app/[id]/(group)/page.tsx", "app/[id]/(group)/page.tsx"],
+    ["with a shell's characters", "$(rm -rf x) `y` ;'.ts", "$(rm -rf x) `y` ;'.ts"],
+  ])("take a path %s", (_title, written, path) => {
+    expect(parseRequests(`Rename a to b in ${written}\nRun "true"`).requests).toEqual([
+      { kind: "rename", from: "a", to: "b", path },
+      { kind: "run", command: "true" },
+    ]);
+  });
+
+  test("see requests in lists and between prose, and what they cannot do", () => {
+    const text = 'We migrate.\n\n- Replace "a" with "b" in x.ts\n2. please rewrite y.ts\nThe end.';
+    expect(parseRequests(text)).toEqual({
+      requests: [{ kind: "replace", from: "a", to: "b", path: "x.ts" }],
+      unknown: ["please rewrite y.ts"],
+    });
+  });
+
+  test("are done quickly with long and hostile text", () => {
+    const started = performance.now();
+    for (const text of [
+      `Replace "${"\\".repeat(100_000)}`,
+      `${'Replace "'.repeat(20_000)}`,
+      `Add a line ${" ".repeat(100_000)}x`,
+    ]) {
+      parseRequests(text);
+    }
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+});
