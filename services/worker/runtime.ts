@@ -18,6 +18,7 @@ import { untilAnswered } from "./runner/retry.ts";
 import { createSlots } from "./runner/slots.ts";
 import { createTranscriptSink } from "./runner/transcript-sink.ts";
 import { createAttemptSpace } from "./workspace/attempt-space.ts";
+import { createBatchedReaper } from "./workspace/batched-reaper.ts";
 import { openCacheDirectory } from "./workspace/cache-directory.ts";
 import { createRepositoryCache } from "./workspace/repository-cache.ts";
 import { createSandboxedShell } from "./workspace/sandboxed-shell.ts";
@@ -56,7 +57,14 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
   const owner = await currentOwner();
   // Check-outs and copies are bound by disk and processor: a hundred at once would only be slower.
   const heavy = new PQueue({ concurrency: Math.max(2, availableParallelism()) });
-  const spaceOptions = { directory: paths.trees, worker: config.name, owner, heavy, logger };
+  const spaceOptions = {
+    directory: paths.trees,
+    worker: config.name,
+    owner,
+    heavy,
+    reaper: createBatchedReaper(logger),
+    logger,
+  };
   const createSpace = (ref: { uid: string; task: string; attempt: number }) => createAttemptSpace(spaceOptions, ref);
   const shell = createSandboxedShell({
     sandbox,

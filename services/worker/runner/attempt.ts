@@ -204,13 +204,12 @@ function atBase(run: Run, prepared: Prepared): Place {
 }
 
 async function gateAt(run: Run, prepared: Prepared, at: Place, withBase: boolean): Promise<GateResult> {
-  const { deps, assignment, progress, space, signal } = run;
+  const { deps, assignment, progress, signal } = run;
   progress.onPhase("Gate");
   if (assignment.checks.length === 0) return { checks: [], isGreen: true, message: "" };
   const tree = await freshTree(run, prepared, at, "gate");
   const lookUp = withBase ? (check: Check, at: AbortSignal) => lookUpBase(run, prepared, check, at) : undefined;
   const gate = await runGate(deps.gate, assignment.checks, tree.place, lookUp, signal);
-  await space.reap();
   for (const check of gate.checks) deps.say(assignment, { source: "check", name: check.name, text: check.status });
   return gate;
 }

@@ -37,7 +37,7 @@ export interface IsolatedDeps {
  */
 export function createIsolatedRunner(deps: IsolatedDeps): RunAttempt {
   return async (assignment, progress, signal) => {
-    const child = startChild();
+    const child = startChild(deps.input.host);
     const dataRoot = join(deps.directory, `${assignment.task.slice(0, 24)}-${randomBytes(4).toString("hex")}`);
     try {
       return await runChild(child, { ...deps.input, assignment, dataRoot }, progress, signal);
@@ -89,11 +89,12 @@ async function runChild(
   }
 }
 
-function startChild(): ChildProcess {
+function startChild(host: ChildInput["host"]): ChildProcess {
   const entry = fileURLToPath(new URL(`../attempt-child${extname(import.meta.filename)}`, import.meta.url));
-  // Nothing of our environment: what the child may hand to its own children comes with its input.
+  // Nothing else of our environment: what the child may hand to its own children comes with its input.
+  const cache = host["NODE_COMPILE_CACHE"];
   return spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
-    env: {},
+    env: cache === undefined ? {} : { NODE_COMPILE_CACHE: cache },
     stdio: ["pipe", "pipe", "inherit"],
   });
 }

@@ -6,8 +6,8 @@ import type { AttemptRef } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { createWorktree, removeWorktree, type Worktree } from "../../platform/git/worktree.ts";
 import { formatAttemptMarker, type ProcessOwner } from "../../platform/process/attempt-marker.ts";
-import { reapMarked } from "../../platform/process/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import type { BatchedReaper } from "./batched-reaper.ts";
 import type { CommandPlace } from "./shell.ts";
 
 /** Ending an attempt's processes and trees may take this long, whatever else happens. */
@@ -40,6 +40,7 @@ export interface AttemptSpaceOptions {
   readonly owner: ProcessOwner;
   /** Bounds the check-outs of the whole process. */
   readonly heavy: PQueue;
+  readonly reaper: BatchedReaper;
   readonly logger: Logger;
 }
 
@@ -52,10 +53,7 @@ export function createAttemptSpace(options: AttemptSpaceOptions, ref: AttemptRef
   const directory = join(options.directory, name);
   // A result's objects refer to the cache's: a tree at a result needs both.
   const readable = new Set<string>();
-  const reap = async (): Promise<void> => {
-    const killed = await reapMarked(marker, { directories: [directory] }, AbortSignal.timeout(endTimeoutMs));
-    if (killed > 0) logger.info({ ...ref, killed }, "processes that outlived their command were killed");
-  };
+  const reap = () => options.reaper.reap({ marker, directory });
   return {
     async addTree(repository, commit, label, signal) {
       const root = join(directory, label);

@@ -43,6 +43,8 @@ export function createRepositoryCache(deps: RepositoryCacheDeps): RepositoryCach
   const heavy = new PQueue({ concurrency: importsMax });
   // One import at a time for each repository: others find there what the first has fetched.
   const queues = new Map<string, PQueue>();
+  // What was seen is not looked for again, as long as the repository is in use and so cannot be swept.
+  const seen = new Map<string, { users: number; readonly commits: Map<string, Repository> }>();
 
   async function fill(uid: string, base: string, bundles: readonly string[], signal: AbortSignal): Promise<Repository> {
     const directory = deps.cache.path(uid);
@@ -61,13 +63,30 @@ export function createRepositoryCache(deps: RepositoryCacheDeps): RepositoryCach
     throw new AgentdError("OBJECT_MISSING", `Commit ${base} is in none of the job's ${bundles.length} bundles.`);
   }
 
+  function holdSeen(uid: string, release: () => void): () => void {
+    const entry = seen.get(uid) ?? { users: 0, commits: new Map<string, Repository>() };
+    seen.set(uid, entry);
+    entry.users += 1;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      entry.users -= 1;
+      if (entry.users === 0) seen.delete(uid);
+      release();
+    };
+  }
+
   return {
     async open({ uid, base, bundles }, signal) {
-      const close = deps.cache.use(uid);
+      const close = holdSeen(uid, deps.cache.use(uid));
+      const known = seen.get(uid)?.commits.get(base);
+      if (known !== undefined) return { repository: known, close };
       const queue = queues.get(uid) ?? new PQueue({ concurrency: 1 });
       queues.set(uid, queue);
       try {
         const repository = await queue.add(() => fill(uid, base, bundles, signal));
+        seen.get(uid)?.commits.set(base, repository);
         return { repository, close };
       } catch (error) {
         close();
