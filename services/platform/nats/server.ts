@@ -63,6 +63,8 @@ export async function startNatsServer(options: StartServerOptions, signal: Abort
   const child = spawn(options.binary, ["--config", configPath, "--log", logPath], {
     cwd: options.directory,
     stdio: "ignore",
+    // Its own group: Ctrl-C on a terminal reaches the caller alone, which stops the server last.
+    detached: true,
     env: { TZ: "UTC" },
   });
   const exited = exitOf(child);
