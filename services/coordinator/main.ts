@@ -1,0 +1,116 @@
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { createGrpcServer } from "../platform/grpc/server.ts";
+import { createLogger } from "../platform/telemetry/log.ts";
+import { createApi } from "./api/api.ts";
+import { sweepUploads } from "./api/uploads.ts";
+import type { CoordinatorConfig } from "./config.ts";
+import { loadConfig } from "./config.ts";
+import type { LeaderWork } from "./leading.ts";
+import { openNats } from "./open-nats.ts";
+import { runPeriodically } from "./periodic.ts";
+import type { ReplicaParts } from "./replica.ts";
+import { startReplica } from "./replica.ts";
+import { startStatusServer } from "./status-server.ts";
+
+/** What git may see of our environment when it fetches a job's repository: ways, no credentials. */
+const fetchVariables = [
+  "PATH",
+  "HOME",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+];
+const uploadsEveryMs = 10 * 60_000;
+/** What hangs while closing is cut; nothing is lost by that. */
+const closeTimeoutMs = 15_000;
+
+let config: CoordinatorConfig;
+try {
+  config = loadConfig(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`error: ${(error as Error).message}\n`);
+  process.exit(2);
+}
+const log = createLogger({ service: "coordinator", level: config.logLevel });
+const stopping = new AbortController();
+const onSignal = (): void => {
+  if (stopping.signal.aborted) process.exit(1);
+  log.info("stopping");
+  setTimeout(() => process.exit(1), closeTimeoutMs).unref();
+  stopping.abort(new DOMException("the coordinator was told to stop", "AbortError"));
+};
+process.on("SIGTERM", onSignal);
+process.on("SIGINT", onSignal);
+
+try {
+  await serve(stopping.signal);
+} catch (error) {
+  if (!stopping.signal.aborted) {
+    log.fatal({ err: error }, "coordinator failed");
+    process.stderr.write(`error: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
+}
+process.exit();
+
+/** Starts from NATS upwards and, when told to stop, closes in reverse: calls end, the lead is given away, NATS last. */
+async function serve(signal: AbortSignal): Promise<void> {
+  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  await using link = await openNats(config, log, signal);
+  const searchPath = process.env["PATH"] === undefined ? {} : { searchPath: process.env["PATH"] };
+  const { leaseMs, leaderTtlMs } = config;
+  const moreWork = (parts: ReplicaParts): readonly LeaderWork[] => [uploadSweeps(parts)];
+  await using replica = await startReplica(
+    { link, log, dataDirectory: config.data, leaseMs, leaderTtlMs, moreWork, ...searchPath },
+    signal,
+  );
+  const { store, repositories, events, fleet } = replica;
+  const services = createApi({
+    store,
+    link,
+    repositories,
+    events,
+    log,
+    dataDirectory: config.data,
+    fetchEnvironment: pickEnvironment(fetchVariables),
+    ...searchPath,
+    newUid: randomUUID,
+    nowMs: () => Date.now(),
+    waitingWorkers: () => fleet.waitingWorkers(),
+  });
+  await using status = await startStatusServer(config.http, replica);
+  await using grpc = await createGrpcServer({ log, services, ...config.listen });
+  link.onState((isConnected) => grpc.setServing(isConnected));
+  const ready = { ready: true, listen: addressOf(grpc), http: `http://${addressOf(status)}` };
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function uploadSweeps({ store }: ReplicaParts): LeaderWork {
+  const work = async (signal: AbortSignal): Promise<void> => {
+    await sweepUploads(store, Date.now(), signal);
+  };
+  return {
+    name: "uploads",
+    run: (signal) => runPeriodically({ name: "uploads", everyMs: uploadsEveryMs, log, work }, signal),
+  };
+}
+
+function pickEnvironment(names: readonly string[]): Readonly<Record<string, string>> {
+  const found = names.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
