@@ -17,7 +17,7 @@ const chunkBytes = 256 * 1_024;
 
 /**
  * The job's branch as a bundle that needs its base; a branch that has not moved has no bytes. When the last piece of the
- * final head was taken, an uploaded repository is Published.
+ * final head was taken, a job that is not pushed (an upload never is) is Published.
  */
 export async function* downloadBranch(
   deps: ApiDeps,
@@ -29,7 +29,8 @@ export async function* downloadBranch(
   const isFinal = isJobFinished(job);
   yield { commit: head.commit, branch: head.branch, isFinal };
   if (head.commit !== head.base) yield* bundleOf(deps, job, head, signal);
-  if (isFinal && job.spec.repository.upload !== undefined) await markPublished(deps, job, head.commit, signal);
+  const { repository, target } = job.spec;
+  if (isFinal && (repository.upload !== undefined || !target.push)) await markPublished(deps, job, head.commit, signal);
 }
 
 async function* bundleOf(

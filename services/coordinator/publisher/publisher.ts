@@ -40,16 +40,19 @@ const firstBackOffMs = 1_000;
 const longestBackOffMs = 60_000;
 const remoteTimeoutMs = 120_000;
 /** Reasons of Published=False that stay until the head moves: nothing that agentd could try would help. */
-const givenUp: ReadonlySet<string> = new Set(["Diverged", "GaveUp", "PushDisabled"]);
+const givenUp: ReadonlySet<string> = new Set(["Diverged", "GaveUp"]);
 
 /** A publisher over the origin. What it has to remember stands in the Job. */
 export function createPublisher(deps: PublisherDeps): Publisher {
   const pushedAtMs = new Map<string, number>();
+  /** Back-offs that run: the write of a failure wakes this job at once. */
+  const notBeforeMs = new Map<string, number>();
   return {
     async reconcile(uid, signal) {
       const found = findJobOf(deps.store, uid);
       if (found === undefined) {
         pushedAtMs.delete(uid);
+        notBeforeMs.delete(uid);
         return undefined;
       }
       const { job, head } = found;
@@ -63,16 +66,19 @@ export function createPublisher(deps: PublisherDeps): Publisher {
         if (isFinished) await record(deps, job, { commit }, row("True", "NothingLanded", "nothing was merged"), signal);
         return undefined;
       }
-      if (!spec.target.push) {
-        await record(deps, job, {}, row("False", "PushDisabled", "spec.target.push is false"), signal);
-        return undefined;
-      }
+      // Then its download publishes it, as for an upload.
+      if (!spec.target.push) return undefined;
       if (isSettled(job.value, commit)) return undefined;
       const sinceMs = deps.nowMs() - (pushedAtMs.get(uid) ?? Number.NEGATIVE_INFINITY);
       const everyMs = deps.pushEveryMs ?? pushEveryMsDefault;
       if (!isFinished && sinceMs < everyMs) return { afterMs: everyMs - sinceMs };
+      const waitMs = (notBeforeMs.get(uid) ?? 0) - deps.nowMs();
+      if (waitMs > 0) return { afterMs: waitMs };
       pushedAtMs.set(uid, deps.nowMs());
-      return await publish(deps, job, head.value, url, signal);
+      const next = await publish(deps, job, head.value, url, signal);
+      if (next === undefined) notBeforeMs.delete(uid);
+      else notBeforeMs.set(uid, deps.nowMs() + next.afterMs);
+      return next;
     },
   };
 }
@@ -144,7 +150,10 @@ async function postpone(
   why: string,
   signal: AbortSignal,
 ): Promise<{ readonly afterMs: number } | undefined> {
-  const attempts = (job.value.status.publish?.attempts ?? 0) + 1;
+  const { publish: before, conditions } = job.value.status;
+  // A head that moved after the publisher gave up is worth a whole new round.
+  const hadGivenUp = findCondition(conditions, "Published")?.reason === "GaveUp";
+  const attempts = (hadGivenUp ? 0 : (before?.attempts ?? 0)) + 1;
   const isOver = attempts >= (deps.attemptsMax ?? attemptsMaxDefault);
   const text = why.slice(0, 500);
   if (isOver) {
