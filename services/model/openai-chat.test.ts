@@ -32,6 +32,11 @@ const stream =
   event({ choices: [], usage: { prompt_tokens: 9, completion_tokens: 4 } }) +
   "data: [DONE]\n\n";
 
+function sentBody(init: RequestInit | undefined): Record<string, unknown> {
+  if (typeof init?.body !== "string") throw new TypeError("the body is no text");
+  return JSON.parse(init.body) as Record<string, unknown>;
+}
+
 function bodyOf(parts: readonly Uint8Array[], breaksAtEnd = false): ReadableStream<Uint8Array> {
   const queue = [...parts];
   return new ReadableStream({
@@ -102,9 +107,9 @@ describe("one request", () => {
     let seen: { url: string; headers: Headers; body: Record<string, unknown> } | undefined;
     const fetch: Fetch = async (url, init) => {
       seen = {
-        url: String(url),
+        url: url instanceof Request ? url.url : url.toString(),
         headers: new Headers(init?.headers),
-        body: JSON.parse(String(init?.body)) as Record<string, unknown>,
+        body: sentBody(init),
       };
       return sse(stream);
     };
@@ -131,7 +136,7 @@ describe("one request", () => {
   test("never sends arguments back that a chat template cannot parse", async () => {
     let messages: unknown;
     const fetch: Fetch = async (_url, init) => {
-      messages = (JSON.parse(String(init?.body)) as { messages: unknown }).messages;
+      messages = sentBody(init)["messages"];
       return sse(stream);
     };
     const history = [
@@ -196,7 +201,7 @@ describe("one request", () => {
   test("turns to the newer name of the cap where the older one is refused, and stays with it", async () => {
     const caps: string[] = [];
     const chat = chatOver(async (_url, init) => {
-      const body = JSON.parse(String(init?.body)) as Record<string, unknown>;
+      const body = sentBody(init);
       caps.push("max_tokens" in body ? "max_tokens" : "max_completion_tokens");
       if (!("max_tokens" in body)) return sse(stream);
       const error = {

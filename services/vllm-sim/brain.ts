@@ -100,7 +100,7 @@ function isSameCall(past: PastCall, wanted: WantedCall): boolean {
 function describe(calls: readonly WantedCall[]): string {
   const first = calls[0];
   const target = first?.args["file_path"] ?? first?.args["command"];
-  return `Simulated model: ${first?.name ?? "call"} ${String(target ?? "")}`.slice(0, 200);
+  return `Simulated model: ${first?.name ?? "call"} ${typeof target === "string" ? target : ""}`.slice(0, 200);
 }
 
 function callsReply(calls: readonly WantedCall[], tools: Tools, content: string): BrainReply {

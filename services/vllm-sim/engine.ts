@@ -4,12 +4,12 @@ import type { SimConfig } from "./config.ts";
 import { readConversation } from "./conversation.ts";
 import type { Fault } from "./faults.ts";
 import { createEngineMetrics, type EngineMetrics } from "./metrics.ts";
-import { createPrefixCache } from "./prefix-cache.ts";
+import { createPrefixCache, type PrefixCache } from "./prefix-cache.ts";
 import { type CutReply, cutReply } from "./reply-stream.ts";
 import type { ChatInput } from "./request.ts";
-import { createScheduler, type EngineLoad } from "./scheduler.ts";
+import { createScheduler, type EngineLoad, type Scheduler } from "./scheduler.ts";
 import { hashText } from "./tokens.ts";
-import { createUsageHistory, type UsageSample } from "./usage-history.ts";
+import { createUsageHistory, type UsageHistory, type UsageSample } from "./usage-history.ts";
 
 /** Who hears of an answer while it is made. */
 export interface AnswerListener {
@@ -74,6 +74,7 @@ export function createEngine(config: SimConfig, now: () => number): Engine {
       history.record(load.running, load.waiting);
     },
   });
+  const core: EngineCore = { now, metrics, cache, scheduler };
   const seen = new Set<number>();
   const faults: Record<string, number> = {};
 
@@ -101,21 +102,13 @@ export function createEngine(config: SimConfig, now: () => number): Engine {
         input.outputTokensMax,
         () => `chatcmpl-tool-${randomUUID().replaceAll("-", "")}`,
       );
-      let cachedTokens = 0;
-      const onAdmit = () => {
-        // The prefill lane is serial: what this prompt computes is there for the next one in the lane.
-        cachedTokens = cache.match(input.prompt);
-        cache.store(input.prompt);
-        countPrompt(metrics, input.promptTokens, cachedTokens);
-        return cachedTokens;
-      };
-      const cancel = schedule({ fault, reply, input, onAdmit, listener });
+      const scheduled = scheduleAnswer(core, { fault, reply, input, listener });
       return {
         id: `chatcmpl-${randomUUID()}`,
         reply,
-        cancel,
+        cancel: scheduled.cancel,
         get cachedTokens() {
-          return cachedTokens;
+          return scheduled.cachedTokens();
         },
       };
     },
@@ -125,65 +118,95 @@ export function createEngine(config: SimConfig, now: () => number): Engine {
     },
     load: scheduler.load,
     renderMetrics: () => metrics.render(scheduler.load()),
-    stats() {
-      const { running, waiting } = scheduler.load();
-      const { requests, promptTokens, cacheHitTokens, generationTokens } = metrics.totals;
-      return {
-        simulated: true,
-        slots: config.slots,
-        running,
-        waiting,
-        runningPeak: history.runningPeak,
-        waitingPeak: history.waitingPeak,
-        requests,
-        promptTokens,
-        cachedTokens: cacheHitTokens,
-        generationTokens,
-        faults: { ...faults },
-        samples: history.samples(),
-      };
-    },
+    stats: () => readStats(core, config.slots, history, faults),
     close: scheduler.close,
   };
+}
 
-  function schedule(job: {
-    readonly fault: Fault;
-    readonly reply: CutReply;
-    readonly input: ChatInput;
-    readonly onAdmit: () => number;
-    readonly listener: AnswerListener;
-  }): () => void {
-    const { fault, reply, input, listener } = job;
-    const startedAtMs = now();
-    const pieceTokens = reply.pieces.length === 0 ? [1] : reply.pieces.map((piece) => piece.tokens);
-    const breakAt = fault.kind === "break" ? Math.floor(pieceTokens.length / 2) : undefined;
-    let isOver = false;
-    const takeBack = scheduler.submit({
-      promptTokens: input.promptTokens,
-      onAdmit: job.onAdmit,
-      pieceTokens,
-      extraDelayMs: fault.kind === "slow" ? fault.delayMs : 0,
-      isStalled: fault.kind === "stall",
-      onPiece: (index) => {
-        if (index === 0) metrics.observe("firstToken", (now() - startedAtMs) / 1000);
-        metrics.totals.generationTokens += pieceTokens[index] ?? 0;
-        if (index === breakAt) listener.onBreak();
-        else if (index < reply.pieces.length) listener.onPiece(index);
-      },
-      onEnd: () => {
-        isOver = true;
-        metrics.success(reply.finishReason === "length" ? "length" : "stop");
-        metrics.observe("endToEnd", (now() - startedAtMs) / 1000);
-        listener.onEnd();
-      },
-    });
-    return () => {
-      if (isOver) return;
+interface EngineCore {
+  readonly now: () => number;
+  readonly metrics: EngineMetrics;
+  readonly cache: PrefixCache;
+  readonly scheduler: Scheduler;
+}
+
+interface AnswerJob {
+  readonly fault: Fault;
+  readonly reply: CutReply;
+  readonly input: ChatInput;
+  readonly listener: AnswerListener;
+}
+
+/** Hands an answer to the scheduler; gives what takes it back, and the tokens found in the cache. */
+function scheduleAnswer(
+  core: EngineCore,
+  job: AnswerJob,
+): { readonly cancel: () => void; readonly cachedTokens: () => number } {
+  const { now, metrics, cache } = core;
+  const { fault, reply, input, listener } = job;
+  const startedAtMs = now();
+  const pieceTokens = reply.pieces.length === 0 ? [1] : reply.pieces.map((piece) => piece.tokens);
+  const breakAt = fault.kind === "break" ? Math.floor(pieceTokens.length / 2) : undefined;
+  let isOver = false;
+  let cachedTokens = 0;
+  const takeBack = core.scheduler.submit({
+    promptTokens: input.promptTokens,
+    pieceTokens,
+    extraDelayMs: fault.kind === "slow" ? fault.delayMs : 0,
+    isStalled: fault.kind === "stall",
+    onAdmit: () => {
+      metrics.observe("queue", (now() - startedAtMs) / 1000);
+      // The prefill lane is serial: what this prompt computes is there for the next one in the lane.
+      cachedTokens = cache.match(input.prompt);
+      cache.store(input.prompt);
+      countPrompt(metrics, input.promptTokens, cachedTokens);
+      return cachedTokens;
+    },
+    onPiece: (index) => {
+      if (index === 0) metrics.observe("firstToken", (now() - startedAtMs) / 1000);
+      metrics.totals.generationTokens += pieceTokens[index] ?? 0;
+      if (index === breakAt) listener.onBreak();
+      else if (index < reply.pieces.length) listener.onPiece(index);
+    },
+    onEnd: () => {
       isOver = true;
-      metrics.success("abort");
-      takeBack();
-    };
-  }
+      metrics.success(reply.finishReason === "length" ? "length" : "stop");
+      metrics.observe("endToEnd", (now() - startedAtMs) / 1000);
+      listener.onEnd();
+    },
+  });
+  const cancel = () => {
+    if (isOver) return;
+    isOver = true;
+    metrics.success("abort");
+    takeBack();
+  };
+  return { cancel, cachedTokens: () => cachedTokens };
+}
+
+function readStats(
+  core: EngineCore,
+  slots: number,
+  history: UsageHistory,
+  faults: Readonly<Record<string, number>>,
+): SimStats {
+  const { running, waiting } = core.scheduler.load();
+  const { requests, promptTokens, cacheHitTokens, generationTokens } = core.metrics.totals;
+  const { runningPeak, waitingPeak } = history;
+  return {
+    simulated: true,
+    slots,
+    running,
+    waiting,
+    runningPeak,
+    waitingPeak,
+    requests,
+    promptTokens,
+    cachedTokens: cacheHitTokens,
+    generationTokens,
+    faults: { ...faults },
+    samples: history.samples(),
+  };
 }
 
 function countPrompt(metrics: EngineMetrics, promptTokens: number, cachedTokens: number): void {

@@ -90,7 +90,7 @@ function refuse(message: string, param: string | null = null): never {
 function checkModel(body: Body, model: string): void {
   const asked = body["model"];
   if (asked === undefined || asked === null || asked === "" || asked === model) return;
-  throw new RequestRefused(404, "NotFoundError", `The model \`${String(asked)}\` does not exist.`, "model");
+  throw new RequestRefused(404, "NotFoundError", `The model \`${toText(asked)}\` does not exist.`, "model");
 }
 
 function readCap(body: Body): number | undefined {
@@ -98,7 +98,7 @@ function readCap(body: Body): number | undefined {
     const value = body[name];
     if (value === undefined || value === null) continue;
     if (typeof value !== "number" || !Number.isInteger(value) || value < 1) {
-      refuse(`${name} must be at least 1, got ${String(value)}.`, name);
+      refuse(`${name} must be at least 1, got ${JSON.stringify(value)}.`, name);
     }
     return value as number;
   }
@@ -159,13 +159,12 @@ function readCall(value: unknown): WireMessage["calls"][number] {
   // Chat templates parse them: vLLM answers 400 to text that is no JSON.
   if (typeof args !== "string" || !isJson(args))
     return refuse("tool call arguments must be a JSON string.", "messages");
-  return { id: String(call?.["id"] ?? ""), name: String(fn?.["name"] ?? ""), arguments: args };
+  return { id: toText(call?.["id"]), name: toText(fn?.["name"]), arguments: args };
 }
 
 function readContent(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (!Array.isArray(value)) return "";
-  return value.map((part) => String(toObject(part)?.["text"] ?? "")).join("");
+  if (!Array.isArray(value)) return toText(value);
+  return value.map((part) => toText(toObject(part)?.["text"])).join("");
 }
 
 /** Tools stand at the head, so that agents with the same tools share a prefix, as with real chat templates. */
@@ -185,6 +184,10 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+function toText(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function toObject(value: unknown): Body | undefined {

@@ -59,13 +59,11 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   let timer: NodeJS.Timeout | undefined;
   let timerAtMs = Number.POSITIVE_INFINITY;
 
-  const load = (): EngineLoad => {
-    let blocksInUse = 0;
-    for (const { work, doneTokens } of running.values()) {
-      blocksInUse += Math.ceil((work.promptTokens + doneTokens) / blockTokens);
-    }
-    return { running: running.size, waiting: queue.size, blocksInUse };
-  };
+  const load = (): EngineLoad => ({
+    running: running.size,
+    waiting: queue.size,
+    blocksInUse: countBlocks([...running.values()]),
+  });
 
   const admit = () => {
     const now = deps.now();
@@ -83,8 +81,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   };
 
   const arm = () => {
-    let nextAtMs = Number.POSITIVE_INFINITY;
-    for (const { dueAtMs } of running.values()) nextAtMs = Math.min(nextAtMs, dueAtMs);
+    const nextAtMs = Math.min(...[...running.values()].map((entry) => entry.dueAtMs));
     if (nextAtMs === Number.POSITIVE_INFINITY || (timer !== undefined && timerAtMs <= nextAtMs)) return;
     clearTimeout(timer);
     timerAtMs = nextAtMs;
@@ -105,20 +102,16 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 
   /** Delivers one piece; true when it was the last one. */
   const step = (entry: Running): boolean => {
-    const { work } = entry;
-    if (entry.next < work.pieceTokens.length) {
-      entry.doneTokens += work.pieceTokens[entry.next] ?? 0;
-      entry.next += 1;
-      work.onPiece(entry.next - 1);
-      // The listener may have taken the work back.
-      if (!running.has(work)) return false;
-    }
-    if (entry.next < work.pieceTokens.length) {
-      entry.dueAtMs += (work.pieceTokens[entry.next] ?? 0) * deps.decodeMsPerToken;
+    deliverPiece(entry);
+    // The listener may have taken the work back.
+    if (!running.has(entry.work)) return false;
+    const nextTokens = entry.work.pieceTokens[entry.next];
+    if (nextTokens !== undefined) {
+      entry.dueAtMs += nextTokens * deps.decodeMsPerToken;
       return false;
     }
-    running.delete(work);
-    work.onEnd();
+    running.delete(entry.work);
+    entry.work.onEnd();
     return true;
   };
 
@@ -138,4 +131,16 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       running.clear();
     },
   };
+}
+
+function countBlocks(entries: readonly Running[]): number {
+  return entries.reduce((sum, entry) => sum + Math.ceil((entry.work.promptTokens + entry.doneTokens) / blockTokens), 0);
+}
+
+function deliverPiece(entry: Running): void {
+  const tokens = entry.work.pieceTokens[entry.next];
+  if (tokens === undefined) return;
+  entry.doneTokens += tokens;
+  entry.next += 1;
+  entry.work.onPiece(entry.next - 1);
 }
