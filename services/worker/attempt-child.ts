@@ -1,40 +1,38 @@
 import { createInterface } from "node:readline";
+import type { Usage } from "../core/resource.ts";
 import { connectNats } from "../platform/nats/connect.ts";
 import { workerInboxPrefix } from "../platform/nats/worker-permissions.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
-import { StopReason } from "./runner/attempt-result.ts";
+import { type Phase, StopReason } from "./runner/attempt-result.ts";
 import type { ChildInput, ChildMessage, ChildStop } from "./runner/child-protocol.ts";
 import { createAttemptRuntime } from "./runtime.ts";
 
 // The composition root of one isolated attempt: input and secrets come on standard input, the result leaves on standard output.
+const stopping = new AbortController();
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const first = await lines.next();
-if (first.done === true) process.exit(1);
-const input = JSON.parse(first.value) as ChildInput;
-const logger = createLogger({ service: "worker-attempt", level: input.config.logLevel });
-const stopping = new AbortController();
-followParent().catch((error: unknown) => logger.error({ err: error }, "the parent's line cannot be read"));
+if (first.done !== true) await runAttempt(JSON.parse(first.value) as ChildInput);
+// Nothing is left to wait for: the process ends by itself.
+process.stdin.destroy();
 
-const { config, creds, sandbox, host, dataRoot, assignment } = input;
-const link = await connectNats(
-  {
-    url: config.nats,
-    name: `${config.name} ${assignment.task}`,
-    inboxPrefix: workerInboxPrefix(config.name),
-    log: logger,
-    ...(creds === undefined ? {} : { creds }),
-  },
-  stopping.signal,
-);
-const runtime = await createAttemptRuntime({ config, dataRoot, host, sandbox, link, logger });
-const progress = {
-  onPhase: (phase: Extract<ChildMessage, { phase: unknown }>["phase"]) => tell({ phase }),
-  onUsage: (usage: Extract<ChildMessage, { usage: unknown }>["usage"]) => tell({ usage }),
-};
-tell({ result: await runtime.run(assignment, progress, stopping.signal) });
-await runtime.close();
-await link.close();
-process.stdout.end(() => process.exit(0));
+async function runAttempt(input: ChildInput): Promise<void> {
+  const { config, creds, sandbox, host, dataRoot, assignment } = input;
+  const logger = createLogger({ service: "worker-attempt", level: config.logLevel });
+  followParent().catch((error: unknown) => logger.error({ err: error }, "the parent's line cannot be read"));
+  await using link = await connectNats(
+    {
+      url: config.nats,
+      name: `${config.name} ${assignment.task}`,
+      inboxPrefix: workerInboxPrefix(config.name),
+      log: logger,
+      ...(creds === undefined ? {} : { creds }),
+    },
+    stopping.signal,
+  );
+  await using runtime = await createAttemptRuntime({ config, dataRoot, host, sandbox, link, logger });
+  const progress = { onPhase: (phase: Phase) => tell({ phase }), onUsage: (usage: Usage) => tell({ usage }) };
+  tell({ result: await runtime.run(assignment, progress, stopping.signal) });
+}
 
 function tell(message: ChildMessage): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);

@@ -27,6 +27,8 @@ const schema = z.strictObject({
   sandbox: z.enum(["auto", "none"]),
   /** Who may reach the network where there is a sandbox: `workspace.setup` alone, or also tools and checks. */
   network: z.enum(["setup", "all"]),
+  /** Further folders that children must not see where there is a sandbox, such as the data of other services. */
+  hide: z.array(z.string().min(1)),
   heartbeatIntervalMs: count(60_000),
   /** Bytes of repository and setup caches that are kept when nothing uses them. */
   cacheBytesMax: z.coerce.number().int().min(0),
@@ -64,6 +66,7 @@ export function loadConfig(argv: readonly string[], env: Readonly<Record<string,
     requestsMax: options["requestsMax"],
     sandbox: options["sandbox"],
     network: options["network"],
+    hide: (options["hide"] as readonly string[]).map((directory) => resolve(directory)),
     heartbeatIntervalMs: options["heartbeatMs"],
     cacheBytesMax: options["cacheBytesMax"],
     checkSlots: options["checkSlots"],
@@ -97,6 +100,7 @@ function createCommand(): Command {
         .choices(["setup", "all"])
         .default("setup"),
     )
+    .option("--hide <dir...>", "folders that sandboxed commands must not see", [])
     .option("--heartbeat-ms <n>", "interval of heartbeats", "5000")
     .option("--cache-bytes-max <n>", "size cap of unused caches", String(10 * 1024 ** 3))
     .option("--check-slots <n>", "gate commands at once", String(availableParallelism()))

@@ -72,6 +72,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     hidden: hiddenDirectories(config, deps.host["HOME"]),
     readable: [dirname(ripgrepPath)],
   });
+  const { download, upload } = createObjects(link, logger);
   const network = config.network === "all";
   const transcripts = createTranscriptSink(link, config.name, logger);
   const model = createChatModel({
@@ -85,12 +86,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
   const run = createAttemptRunner({
     repositories: createRepositoryCache({
       cache: repositories,
-      objects: {
-        download: async (name, file, signal) => {
-          const read = () => getObject(link, "agentd", name, file, {}, signal);
-          await untilAnswered("download", read, logger, signal, "STORE_UNAVAILABLE");
-        },
-      },
+      objects: { download },
     }),
     setups: createSetupCache({
       heavy,
@@ -109,14 +105,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     gate: { shell, slots: createSlots(config.checkSlots), network },
     baseResults: await createBaseResults(paths.baseResults),
     runAgentTask: createAgentTask({ model, shell, network, transcripts, logger }),
-    results: createResultSink({
-      directory: paths.drafts,
-      logger,
-      upload: async (file, signal) => {
-        const put = () => putObject(link, "inbox", { file }, signal);
-        return (await untilAnswered("upload", put, logger, signal, "STORE_UNAVAILABLE")).name;
-      },
-    }),
+    results: createResultSink({ directory: paths.drafts, logger, upload }),
     createSpace,
     say: transcripts.say,
     logger,
@@ -130,7 +119,21 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
 
 /** Credentials and other people's work. Never the root or a folder directly below it: the system lies there. */
 function hiddenDirectories(config: WorkerConfig, home: string | undefined): readonly string[] {
-  const wanted = [config.data, ...(config.creds === undefined ? [] : [dirname(config.creds)])];
+  const wanted = [config.data, ...config.hide, ...(config.creds === undefined ? [] : [dirname(config.creds)])];
   const isDeep = (path: string): boolean => path.split("/").filter((part) => part !== "").length > 1;
   return [...wanted.filter(isDeep), ...(home === undefined || home === "" || home === "/" ? [] : [home])];
+}
+
+/** The object store, waited for while NATS is away. */
+function createObjects(link: NatsLink, logger: Logger) {
+  return {
+    async download(name: string, file: string, signal: AbortSignal): Promise<void> {
+      const read = () => getObject(link, "agentd", name, file, {}, signal);
+      await untilAnswered("download", read, logger, signal, "STORE_UNAVAILABLE");
+    },
+    async upload(file: string, signal: AbortSignal): Promise<string> {
+      const put = () => putObject(link, "inbox", { file }, signal);
+      return (await untilAnswered("upload", put, logger, signal, "STORE_UNAVAILABLE")).name;
+    },
+  };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pino } from "pino";
-import { AgentdError } from "../../services/core/errors.ts";
+import type { AgentdError } from "../../services/core/errors.ts";
 import type {
   Assignment,
   ClaimRequest,

@@ -18,6 +18,8 @@ import type { ChildInput, ChildMessage } from "./child-protocol.ts";
 
 /** An aborted child may take this long to clear away before it is killed. */
 const abortGraceMs = 15_000;
+/** A child that has answered may take this long to end. */
+const exitGraceMs = 5_000;
 /** Clearing away after a dead child may take this long. */
 const clearTimeoutMs = 60_000;
 
@@ -61,16 +63,23 @@ async function runChild(
   child.stdin?.on("error", () => undefined);
   child.stdin?.write(`${JSON.stringify(input)}\n`);
   let result: AttemptResult | undefined;
+  let killer: NodeJS.Timeout | undefined;
+  const killLater = (afterMs: number): void => {
+    clearTimeout(killer);
+    killer = setTimeout(() => child.kill("SIGKILL"), afterMs);
+  };
   const reading = readMessages(child, (message) => {
     if ("phase" in message) progress.onPhase(message.phase);
     else if ("usage" in message) progress.onUsage(message.usage);
-    else result = message.result;
+    else {
+      result = message.result;
+      killLater(exitGraceMs);
+    }
   });
-  let killer: NodeJS.Timeout | undefined;
   const onAbort = (): void => {
     const reason = signal.reason instanceof StopReason ? signal.reason : new StopReason("Infra", "stopped");
     child.stdin?.end(`${JSON.stringify({ stop: { outcome: reason.outcome, message: reason.message } })}\n`);
-    killer = setTimeout(() => child.kill("SIGKILL"), abortGraceMs);
+    killLater(abortGraceMs);
   };
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
