@@ -15,8 +15,15 @@ export interface KeyedLoopOptions {
   readonly log: Logger;
   /** Keys that are reconciled at once. */
   readonly concurrent: number;
-  /** Converges one key; `afterMs` asks for another run, undefined waits for the next wake. */
-  reconcile(key: string, signal: AbortSignal): Promise<{ readonly afterMs: number } | undefined>;
+  /** Converges one key; undefined waits for the next wake. */
+  reconcile(key: string, signal: AbortSignal): Promise<NextRun | undefined>;
+}
+
+/** When a key wants to be reconciled again. */
+export interface NextRun {
+  readonly afterMs: number;
+  /** A wake does not make it sooner: a bound of writes a second, not a time to come back. Default false. */
+  readonly isFirm?: boolean;
 }
 
 const firstBackOffMs = 100;
@@ -29,25 +36,25 @@ export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
   const ready = new Set<string>();
   const running = new Map<string, Promise<void>>();
   const failures = new Map<string, number>();
-  /** Keys that wait for their time; a wake does not shorten it. */
-  const delayed = new Map<string, NodeJS.Timeout>();
+  /** Keys that wait for their time. */
+  const delayed = new Map<string, { readonly timer: NodeJS.Timeout; readonly isFirm: boolean }>();
   let stopSignal: AbortSignal | undefined;
 
-  const later = (key: string, afterMs: number): void => {
+  const later = (key: string, afterMs: number, isFirm: boolean): void => {
     const timer = setTimeout(() => {
       delayed.delete(key);
       wake(key);
     }, afterMs);
-    delayed.set(key, timer);
+    delayed.set(key, { timer, isFirm });
   };
   const reconcile = async (key: string, signal: AbortSignal): Promise<void> => {
     try {
       const next = await options.reconcile(key, signal);
       failures.delete(key);
-      if (next !== undefined) later(key, next.afterMs);
+      if (next !== undefined && !signal.aborted) later(key, next.afterMs, next.isFirm ?? false);
     } catch (error) {
       if (signal.aborted) return;
-      later(key, backOffMs(key, error));
+      later(key, backOffMs(key, error), true);
     }
   };
   const backOffMs = (key: string, error: unknown): number => {
@@ -70,7 +77,9 @@ export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
     if (signal === undefined || signal.aborted) return;
     for (const key of ready) {
       if (running.size >= options.concurrent) return;
-      if (running.has(key) || delayed.has(key)) continue;
+      if (running.has(key) || delayed.get(key)?.isFirm === true) continue;
+      clearTimeout(delayed.get(key)?.timer);
+      delayed.delete(key);
       ready.delete(key);
       const run = reconcile(key, signal).finally(() => {
         running.delete(key);
@@ -91,7 +100,7 @@ export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
       startReady();
       if (!signal.aborted)
         await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-      for (const timer of delayed.values()) clearTimeout(timer);
+      for (const { timer } of delayed.values()) clearTimeout(timer);
       delayed.clear();
       ready.clear();
       await Promise.all(running.values());

@@ -3,12 +3,14 @@ import { mkdir } from "node:fs/promises";
 import { createGrpcServer } from "../platform/grpc/server.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { createApi } from "./api/api.ts";
-import { sweepUploads } from "./api/uploads.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { loadConfig } from "./config.ts";
+import { definedVariables } from "./defined-variables.ts";
 import type { LeaderWork } from "./leading.ts";
 import { openNats } from "./open-nats.ts";
-import { runPeriodically } from "./periodic.ts";
+import { runPlanner } from "./planner/run-planner.ts";
+import { runPublisher } from "./publisher/run-publisher.ts";
+import { runUploadSweeps } from "./reconcile/run-upload-sweeps.ts";
 import type { ReplicaParts } from "./replica.ts";
 import { startReplica } from "./replica.ts";
 import { startStatusServer } from "./status-server.ts";
@@ -24,7 +26,6 @@ const fetchVariables = [
   "https_proxy",
   "no_proxy",
 ];
-const uploadsEveryMs = 10 * 60_000;
 /** What hangs while closing is cut; nothing is lost by that. */
 const closeTimeoutMs = 15_000;
 
@@ -63,7 +64,16 @@ async function serve(signal: AbortSignal): Promise<void> {
   await using link = await openNats(config, log, signal);
   const searchPath = process.env["PATH"] === undefined ? {} : { searchPath: process.env["PATH"] };
   const { leaseMs, leaderTtlMs } = config;
-  const moreWork = (parts: ReplicaParts): readonly LeaderWork[] => [uploadSweeps(parts)];
+  const nowMs = (): number => Date.now();
+  const moreWork = (parts: ReplicaParts): readonly LeaderWork[] => [
+    { name: "planner", run: (work) => runPlanner({ ...parts, log, nowMs }, work) },
+    // Only this work has git credentials: the environment of whoever started the coordinator.
+    {
+      name: "publisher",
+      run: (work) => runPublisher({ ...parts, log, nowMs, gitEnvironment: definedVariables(process.env) }, work),
+    },
+    { name: "uploads", run: (work) => runUploadSweeps({ ...parts, log, nowMs }, work) },
+  ];
   await using replica = await startReplica(
     { link, log, dataDirectory: config.data, leaseMs, leaderTtlMs, moreWork, ...searchPath },
     signal,
@@ -76,10 +86,10 @@ async function serve(signal: AbortSignal): Promise<void> {
     events,
     log,
     dataDirectory: config.data,
-    fetchEnvironment: pickEnvironment(fetchVariables),
+    fetchEnvironment: definedVariables(process.env, fetchVariables),
     ...searchPath,
     newUid: randomUUID,
-    nowMs: () => Date.now(),
+    nowMs,
     waitingWorkers: () => fleet.waitingWorkers(),
   });
   await using status = await startStatusServer(config.http, replica);
@@ -91,24 +101,6 @@ async function serve(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-function uploadSweeps({ store }: ReplicaParts): LeaderWork {
-  const work = async (signal: AbortSignal): Promise<void> => {
-    await sweepUploads(store, Date.now(), signal);
-  };
-  return {
-    name: "uploads",
-    run: (signal) => runPeriodically({ name: "uploads", everyMs: uploadsEveryMs, log, work }, signal),
-  };
-}
-
-function pickEnvironment(names: readonly string[]): Readonly<Record<string, string>> {
-  const found = names.flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return Object.fromEntries(found);
 }
 
 function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {

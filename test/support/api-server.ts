@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { pino } from "pino";
 import { createApi } from "../../services/coordinator/api/api.ts";
 import type { ApiDeps } from "../../services/coordinator/api/api-deps.ts";
@@ -81,12 +81,15 @@ export async function startTestApi(more: Partial<ApiDeps> = {}): Promise<TestApi
   };
 }
 
+/** Fields of a message, without a whole message of the same type. */
+export type Init<S extends DescMessage> = Extract<MessageInitShape<S>, { $typeName?: never }>;
+
 /** A job with one green check over the files of `repository` that match `glob`. */
 export function jobOf(
   repository: { readonly url?: string; readonly upload?: string; readonly ref?: string },
   name: string,
-  spec: MessageInitShape<typeof JobSpecSchema> = {},
-): MessageInitShape<typeof JobSchema> {
+  spec: Init<typeof JobSpecSchema> = {},
+): Init<typeof JobSchema> {
   return {
     metadata: { name },
     spec: {

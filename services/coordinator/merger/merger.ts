@@ -29,7 +29,7 @@ export async function runMerger(deps: MergerDeps, signal: AbortSignal): Promise<
       if (view === undefined) return undefined;
       const result = await mergeStep(deps, view, keySignal);
       if (result.kind === "idle") return undefined;
-      return { afterMs: result.isHeadWrite ? headWriteGapMs : 0 };
+      return result.isHeadWrite ? { afterMs: headWriteGapMs, isFirm: true } : { afterMs: 0 };
     },
   });
   const stop = store.onChange(({ key }) => {

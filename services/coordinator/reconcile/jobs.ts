@@ -42,7 +42,7 @@ export async function runJobs(deps: JobsDeps, signal: AbortSignal): Promise<void
     async reconcile(uid, keySignal) {
       const view = observeJobOf(store, uid);
       if (view === undefined) return undefined;
-      if (await writeProgress(deps, view, keySignal)) return { afterMs: progressGapMs };
+      if (await writeProgress(deps, view, keySignal)) return { afterMs: progressGapMs, isFirm: true };
       await expireJob(deps, view, keySignal);
       return undefined;
     },
