@@ -70,10 +70,9 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     for (const work of queue) {
       if (running.size >= deps.slots) break;
       queue.delete(work);
-      const prefillMs = ((work.promptTokens - work.onAdmit()) / deps.prefillTokensPerSecond) * 1000;
-      prefillFreeAtMs = Math.max(now, prefillFreeAtMs) + prefillMs;
-      const firstMs = (work.pieceTokens[0] ?? 0) * deps.decodeMsPerToken;
-      const dueAtMs = work.isStalled ? Number.POSITIVE_INFINITY : prefillFreeAtMs + work.extraDelayMs + firstMs;
+      prefillFreeAtMs = Math.max(now, prefillFreeAtMs) + prefillMs(work, deps.prefillTokensPerSecond);
+      const firstAtMs = prefillFreeAtMs + work.extraDelayMs + (work.pieceTokens[0] ?? 0) * deps.decodeMsPerToken;
+      const dueAtMs = work.isStalled ? Number.POSITIVE_INFINITY : firstAtMs;
       running.set(work, { work, next: 0, dueAtMs, doneTokens: 0 });
     }
     deps.onLoad(load());
@@ -131,6 +130,10 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       running.clear();
     },
   };
+}
+
+function prefillMs(work: EngineWork, tokensPerSecond: number): number {
+  return ((work.promptTokens - work.onAdmit()) / tokensPerSecond) * 1000;
 }
 
 function countBlocks(entries: readonly Running[]): number {
