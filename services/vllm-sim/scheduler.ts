@@ -95,8 +95,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     for (const entry of [...running.values()]) {
       while (entry.dueAtMs <= now && running.has(entry.work)) hasEnded = step(entry) || hasEnded;
     }
-    if (hasEnded) admit();
-    else arm();
+    (hasEnded ? admit : arm)();
   };
 
   /** Delivers one piece; true when it was the last one. */
