@@ -129,11 +129,11 @@ function createObjects(link: NatsLink, logger: Logger) {
   return {
     async download(name: string, file: string, signal: AbortSignal): Promise<void> {
       const read = () => getObject(link, "agentd", name, file, {}, signal);
-      await untilAnswered("download", read, logger, signal, "STORE_UNAVAILABLE");
+      await untilAnswered("download", read, logger, signal, ["STORE_UNAVAILABLE"]);
     },
     async upload(file: string, signal: AbortSignal): Promise<string> {
       const put = () => putObject(link, "inbox", { file }, signal);
-      return (await untilAnswered("upload", put, logger, signal, "STORE_UNAVAILABLE")).name;
+      return (await untilAnswered("upload", put, logger, signal, ["STORE_UNAVAILABLE"])).name;
     },
   };
 }

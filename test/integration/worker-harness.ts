@@ -64,7 +64,8 @@ export interface WorkerStand extends AsyncDisposable {
   readonly coordinator: ScriptedCoordinator;
   /** An assignment on the repository's HEAD, with these differences. */
   assignment(differences: Partial<Assignment>): Promise<Assignment>;
-  startWorker(name: string, flags?: readonly string[]): Promise<StartedWorker>;
+  /** With the simulated model, unless told of another. */
+  startWorker(name: string, flags?: readonly string[], modelUrl?: string): Promise<StartedWorker>;
 }
 
 const silent = pino({ level: "silent" });
@@ -119,8 +120,8 @@ export async function createWorkerStand(files: Readonly<Record<string, string>>)
         ...differences,
       };
     },
-    startWorker: (name, flags = []) =>
-      startWorker({ nats, directory, modelUrl: `${model.url}/v1`, stack }, name, flags),
+    startWorker: (name, flags = [], modelUrl = `${model.url}/v1`) =>
+      startWorker({ nats, directory, modelUrl, stack }, name, flags),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -49,6 +49,35 @@ describe("a worker", () => {
     await kill(worker);
   });
 
+  it("stops many attempts at once without leaving a process", async () => {
+    const { coordinator } = stand;
+    const worker = await stand.startWorker("crowded", [...hosts, "--slots", "24"]);
+    const crowd = [];
+    for (let index = 0; index < 24; index += 1) crowd.push(await sleeper(`crowd-${index}`, "5007"));
+    for (const each of crowd) await coordinator.offer(each);
+    const isHeld = (): boolean =>
+      (coordinator.heartbeats.findLast((b) => b.worker === "crowded")?.held.length ?? 0) === 24;
+    await until("all are held and some run", () => isHeld() && isRunning("sleep 5007"), 30_000);
+    coordinator.stop("crowded", {
+      stop: crowd.map(({ uid, task, attempt }) => ({ uid, task, attempt, reason: "enough" })),
+    });
+    for (const { task } of crowd) expect(await coordinator.completeOf(task)).toMatchObject({ outcome: "Cancelled" });
+    expect(await processesOf("crowded")).toEqual([]);
+    expect(isCleared(worker, "crowded")).toBe(true);
+    await kill(worker);
+  });
+
+  it("waits for a model server that is down, and says so in its heartbeats", async () => {
+    const { coordinator } = stand;
+    const worker = await stand.startWorker("waiting", hosts, "http://127.0.0.1:9/v1");
+    await coordinator.offer(await stand.assignment({ task: "engineless", taskText: "Anything." }));
+    const last = () => coordinator.heartbeats.findLast((beat) => beat.worker === "waiting");
+    await until("it says so", () => last()?.waitingForEngine === 1 && last()?.engineMessage !== undefined, 20_000);
+    expect(last()?.engineMessage).toContain("127.0.0.1:9");
+    expect(coordinator.completes.some((complete) => complete.task === "engineless")).toBe(false);
+    await kill(worker);
+  });
+
   it("survives a task that kills its process, tells of the death, and its neighbours finish", async () => {
     const { coordinator } = stand;
     const worker = await stand.startWorker("poisoned", hosts);

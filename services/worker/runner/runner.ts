@@ -20,6 +20,8 @@ import type { Slots } from "./slots.ts";
 const giveBackTimeoutMs = 5_000;
 /** The coordinator's refusals of a result that is malformed or too large. */
 const bundleRefusals: ReadonlySet<Reason> = new Set<Reason>(["BUNDLE_INVALID", "UPLOAD_TOO_LARGE"]);
+/** After these a claim may have been granted, or will be answered soon; after others the hint is dropped and comes again. */
+const unanswered: readonly Reason[] = ["STORE_UNAVAILABLE", "NOT_LEADER", "CONFLICT"];
 /** Pause after the queue could not be read. */
 const queueRetryMs = 1_000;
 
@@ -153,7 +155,13 @@ async function pull(
 async function claim(deps: RunnerDeps, hint: Hint, signal: AbortSignal): Promise<Assignment | undefined> {
   const request = { claimId: randomUUID(), worker: deps.worker, uid: hint.uid, task: hint.task };
   try {
-    const reply = await untilAnswered("claim", () => deps.coordinator.claim(request, signal), deps.logger, signal);
+    const reply = await untilAnswered(
+      "claim",
+      () => deps.coordinator.claim(request, signal),
+      deps.logger,
+      signal,
+      unanswered,
+    );
     hint.ack();
     if (reply.granted) return reply.assignment;
     deps.logger.debug({ uid: hint.uid, task: hint.task, message: reply.message }, "claim refused");
