@@ -160,7 +160,8 @@ function ended(task: Task, reported: AttemptEnded, rules: TaskRules): TaskStatus
     outcome: event.outcome,
     attempts: closeAttempt(counted, event, rules.nowMs),
     conditions: conditions.ended(task, event.outcome, event.checks, event.message ?? "", rules.nowMs),
-    ...(event.message ? { message: event.message } : {}),
+    // What is said about a success is no reason for anything.
+    ...(event.message && rule.then !== "Merge" ? { message: event.message } : {}),
   };
   const closed = withoutLease(base);
   const after = { ...task, status: closed };

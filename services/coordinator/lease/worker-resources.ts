@@ -18,7 +18,9 @@ export interface WorkerResourcesDeps {
   readonly nowMs: () => number;
 }
 
-/** A busy count or the time of the last heartbeat is written this often at most. */
+/** The busy count is written this often at most. */
+const busyEveryMs = 1_000;
+/** So is the time of the last heartbeat, where nothing else changes. */
 const refreshMs = 10_000;
 /** A lost worker stays listed for this long. */
 const keepLostMs = 3_600_000;
@@ -53,7 +55,9 @@ async function writeWorkers(deps: WorkerResourcesDeps, mayCallLost: boolean, sig
     const entry = deps.store.get<Worker>(key);
     if (!member.isReachable && entry === undefined) continue;
     const next = describe(deps, member, entry?.value);
-    const isDue = entry === undefined || hasChanged(entry.value, next) || deps.nowMs() - entry.timeMs > refreshMs;
+    const ageMs = entry === undefined ? 0 : deps.nowMs() - entry.timeMs;
+    const isBusyDue = entry?.value.status.busy !== next.status.busy && ageMs >= busyEveryMs;
+    const isDue = entry === undefined || hasChanged(entry.value, next) || isBusyDue || ageMs > refreshMs;
     if (isDue && !isSame(entry?.value, next)) writes.push({ key, value: next, expected: entry?.revision ?? 0 });
   }
   for (const entry of deps.store.list<Worker>(keyPrefixes.workers)) {

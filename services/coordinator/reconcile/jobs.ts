@@ -82,9 +82,11 @@ async function writeProgress(deps: JobsDeps, view: JobEntries, signal: AbortSign
   for (const condition of status.conditions) {
     const before = findCondition(job.status.conditions, condition.type);
     if (condition.status !== "True" || before?.status === "True") continue;
+    // The planner and the publisher tell about theirs.
+    if (condition.type === "Planned" || condition.type === "Published") continue;
     const isBad = condition.type === "Failed" || condition.type === "Cancelled";
-    const reason = condition.type === condition.reason ? condition.type : `${condition.type}${condition.reason}`;
-    deps.events.jobEvent(next, isBad ? "Warning" : "Normal", reason, condition.message);
+    const text = `${condition.reason}: ${condition.message}`;
+    deps.events.jobEvent(next, isBad ? "Warning" : "Normal", condition.type, text);
   }
   return true;
 }
