@@ -39,9 +39,9 @@ test("every problem of a file is named at once, with its line, field and what wa
   );
   expect(result.code).toBe(1);
   expect(result.stderr).toMatch(/error: standard input has \d problems, nothing was created/);
-  expect(result.stderr).toMatch(/line 8 +spec\.template\.check +.*did you mean "checks"/);
-  expect(result.stderr).toMatch(/line 9 +spec\.template\.limits\.wall +"15 mins" is not a duration/);
-  expect(result.stderr).toMatch(/line 7 +spec\.template\.prompt +.*itme/);
+  expect(result.stderr).toMatch(/line 9 +spec\.template\.check +.*did you mean "checks"/);
+  expect(result.stderr).toMatch(/line 10 +spec\.template\.limits\.wall +"15 mins" is not a duration/);
+  expect(result.stderr).toMatch(/line 8 +spec\.template\.prompt +.*itme/);
   expect((await agentd.ctl(["get", "jobs", "-o", "name"])).stdout).toBe("");
 });
 
