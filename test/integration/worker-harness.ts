@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -218,7 +218,8 @@ async function startWorker(context: StartContext, name: string, flags: readonly 
 
 /** Whether a process whose command line matches `pattern` lives. */
 export function isRunning(pattern: string): boolean {
-  return spawnSync("pgrep", ["-f", pattern]).status === 0;
+  const commands = execFileSync("/bin/ps", ["axww", "-o", "stat=,command="], { encoding: "utf8" }).split("\n");
+  return commands.some((line) => !line.startsWith("Z") && new RegExp(pattern).test(line));
 }
 
 /** Ids of living processes that an attempt of this worker started. */
