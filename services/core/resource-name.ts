@@ -12,15 +12,6 @@ export interface TaskName extends JobName {
   readonly task: string;
 }
 
-/** `namespaces/NAMESPACE`. */
-export const formatNamespace = (namespace: string): string => `namespaces/${namespace}`;
-/** `namespaces/NAMESPACE/jobs/JOB`. */
-export const formatJobName = (name: JobName): string => `namespaces/${name.namespace}/jobs/${name.job}`;
-/** `namespaces/NAMESPACE/jobs/JOB/tasks/TASK`. */
-export const formatTaskName = (name: TaskName): string => `${formatJobName(name)}/tasks/${name.task}`;
-/** `workers/WORKER`. */
-export const formatWorkerName = (worker: string): string => `workers/${worker}`;
-
 /** The namespace of `namespaces/NAMESPACE`; `-` (all) where `isWild`. @throws AgentdError INVALID_SPEC */
 export function parseNamespace(field: string, text: string, isWild = false): string {
   const [namespace = ""] = split(field, text, ["namespaces"], isWild ? [true] : [false]);

@@ -2,19 +2,23 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createPlanner } from "../../services/coordinator/planner/planner.ts";
 import { createPublisher } from "../../services/coordinator/publisher/publisher.ts";
 import type { Job, JobHead } from "../../services/core/job.ts";
 import { setCondition } from "../../services/core/resource.ts";
 import type { Task } from "../../services/core/task.ts";
 import type { LogEntry } from "../../services/gen/agentd/v1/task_service_pb.ts";
+import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
 import { createTranscriptWriter } from "../../services/platform/nats/transcripts.ts";
 import type { TestApi } from "../support/api-server.ts";
 import { bundleOf, chunksOf, digestOf, jobOf, refusal, startTestApi } from "../support/api-server.ts";
 import type { SampleRepository } from "../support/sample-repository.ts";
 import { createRepository } from "../support/sample-repository.ts";
+
+// Real processes on a busy machine: a test that hangs is still found.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const parent = "namespaces/default";
 const nameOf = (job: string): string => `${parent}/jobs/${job}`;
@@ -148,7 +152,7 @@ describe("uploads", () => {
   it("takes a bundle once, starts a job from it and gives hostile names as items", async () => {
     const { bytes, digest } = await bundleOf(origin);
     expect((await api.repositories.hasUpload({ digest }, call)).exists).toBe(false);
-    expect((await upload(bytes)).digest).toBe(digest);
+    expect((await upload(bytes, digest, 100)).digest).toBe(digest);
     expect((await api.repositories.hasUpload({ digest }, call)).exists).toBe(true);
     const spec = {
       plan: { forEach: { glob: "**/*.tsx" } },
@@ -370,6 +374,20 @@ describe("publishing", () => {
     expect(await published("gone")).toMatchObject({ status: "False", reason: "GaveUp" });
     expect(await publisher().reconcile(uid, signal)).toBeUndefined();
   });
+});
+
+describe("a store with little room", () => {
+  it("refuses a whole plan that would fill it, and takes a small one", async () => {
+    await using small = await startTestApi({}, { ...defaultLimits, resourceBytes: 1_024 * 1_024 });
+    const lines = (count: number) => ({
+      plan: { forEach: { lines: Array.from({ length: count }, (_, at) => `item ${at}`) } },
+    });
+    const create = (name: string, count: number) =>
+      small.jobs.createJob({ parent, job: jobOf({ url: origin.path }, name, lines(count)) }, call);
+    const refused = await refusal(create("big", 100));
+    expect(refused).toMatchObject({ reason: "LIMIT_EXCEEDED", message: expect.stringContaining("KV_agentd") });
+    expect((await create("little", 5)).status?.total).toBe(5);
+  }, 30_000);
 });
 
 // Last: it takes the server away.

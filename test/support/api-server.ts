@@ -38,13 +38,13 @@ export interface TestApi extends AsyncDisposable {
 }
 
 /** Starts nats-server, store, API, gRPC server and a client in throw-away folders. */
-export async function startTestApi(more: Partial<ApiDeps> = {}): Promise<TestApi> {
+export async function startTestApi(more: Partial<ApiDeps> = {}, limits = defaultLimits): Promise<TestApi> {
   await using started = new AsyncDisposableStack();
   const signal = AbortSignal.timeout(30_000);
   const log = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });
   const nats = started.use(await startTestServer());
   const link = await nats.connectCoordinator();
-  await ensureStreams(link, defaultLimits, signal);
+  await ensureStreams(link, limits, signal);
   const store = started.use(await openStore(link, {}, signal));
   const dataDirectory = await mkdtemp(join(tmpdir(), "agentd-api-"));
   started.defer(() => rm(dataDirectory, { recursive: true, force: true }));

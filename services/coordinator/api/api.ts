@@ -10,6 +10,7 @@ import type { CallContext, ServiceImpl } from "../../platform/grpc/service-defin
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { requireConnected } from "../../platform/nats/connect.ts";
 import type { ApiDeps } from "./api-deps.ts";
+import { createGitWork } from "./git-work.ts";
 import { createJobService } from "./job-service.ts";
 import { createListSnapshots } from "./list-snapshot.ts";
 import { createRepositoryService } from "./repository-service.ts";
@@ -26,7 +27,7 @@ export function createApi(deps: ApiDeps): readonly ServedService[] {
   const searchPath = deps.searchPath === undefined ? {} : { searchPath: deps.searchPath };
   const sources = createSourceRepositories({ directory: join(deps.dataDirectory, "sources"), ...searchPath });
   const snapshots = createListSnapshots(deps.store);
-  const all = { ...deps, sources, snapshots, waiting: createWaitingReasons(deps) };
+  const all = { ...deps, sources, snapshots, gitWork: createGitWork(), waiting: createWaitingReasons(deps) };
   const guard = <S extends DescService>(service: S, impl: ServiceImpl<S>): ServedService =>
     serve(service, guarded(deps.link, service, impl));
   return [

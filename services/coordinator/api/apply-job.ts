@@ -7,7 +7,7 @@ import type { CreateOptions } from "./create-job.ts";
 import { createJob } from "./create-job.ts";
 import { withWholePlan } from "./job-items.ts";
 import type { ResolveDeps } from "./resolve-job.ts";
-import { fixedChanges, specDigest } from "./spec-digest.ts";
+import { fixedChanges, recordText, specDigest } from "./spec-digest.ts";
 import { updateEntry } from "./update-entry.ts";
 
 /** What applying did. */
@@ -88,11 +88,11 @@ async function configure(
 }
 
 function isAlready(job: Job, admitted: AdmittedJob, digest: string): boolean {
-  const isSame = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean =>
-    JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
   const { labels, annotations } = job.metadata;
   return (
-    job.status.specDigest === digest && isSame(labels, admitted.labels) && isSame(annotations, admitted.annotations)
+    job.status.specDigest === digest &&
+    recordText(labels) === recordText(admitted.labels) &&
+    recordText(annotations) === recordText(admitted.annotations)
   );
 }
 

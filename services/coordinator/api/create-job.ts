@@ -1,18 +1,17 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead, PlannedItem, RepositorySource } from "../../core/job.ts";
 import type { AdmittedJob } from "../../core/job-admission.ts";
-import { noCounts } from "../../core/job-progress.ts";
 import { emptyPlan } from "../../core/plan-items.ts";
-import { noUsage } from "../../core/resource.ts";
 import { createBundle } from "../../platform/git/bundle.ts";
 import { putObject } from "../../platform/nats/objects.ts";
 import type { Entry, Write } from "../../platform/nats/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
+import { newHead, newJob } from "./new-job.ts";
 import type { ResolveDeps, ResolvedJob } from "./resolve-job.ts";
 import { fieldError, resolveJob } from "./resolve-job.ts";
-import { specDigest } from "./spec-digest.ts";
+import { recordText, specDigest } from "./spec-digest.ts";
 import { requireStorage } from "./storage-check.ts";
 
 /** A job and its head as they were written, or would be (revision 0, validate_only). */
@@ -70,11 +69,11 @@ export async function createJob(
   if (repeated !== undefined) return repeated;
   requireFree(deps, admitted);
   const resolved = await resolveJob(deps, admitted, signal);
-  const uid = deps.newUid();
-  const draft = draftJob(deps, admitted, resolved, uid, options.traceparent);
+  const { traceparent } = options;
+  const draft = newJob(admitted, resolved, { uid: deps.newUid(), nowMs: deps.nowMs(), traceparent });
   if (options.validateOnly) {
     await requireStorage(deps.link, { tasks: resolved.items?.length ?? 0, objectBytes: 0 }, signal);
-    return { job: entryOf(draft, 0), head: headOf(draft) };
+    return { job: entryOf(draft, 0), head: newHead(draft) };
   }
   const { job, head } = await storeObjects(deps, draft, resolved, signal);
   const writes = writesOf(job, head, request, deps.nowMs());
@@ -101,13 +100,7 @@ function requestOf(admitted: AdmittedJob, requestId: string): Request | undefine
   if (requestId === "") return undefined;
   if (requestId.length > 128) throw fieldError("INVALID_SPEC", "request_id", "has more than 128 characters");
   const { namespace, name, labels, annotations, spec } = admitted;
-  const body = JSON.stringify([
-    namespace,
-    name,
-    Object.entries(labels).sort(),
-    Object.entries(annotations).sort(),
-    specDigest(spec),
-  ]);
+  const body = JSON.stringify([namespace, name, recordText(labels), recordText(annotations), specDigest(spec)]);
   return { key: keys.request(namespace, sha256(requestId)), bodyDigest: sha256(body) };
 }
 
@@ -181,56 +174,6 @@ export function branchKey(namespace: string, repository: RepositorySource, branc
   return keys.branch(sha256(`${where}\n${branch}`));
 }
 
-function draftJob(
-  deps: ResolveDeps,
-  admitted: AdmittedJob,
-  resolved: ResolvedJob,
-  uid: string,
-  traceparent: string | undefined,
-): Job {
-  const { name, namespace, labels, annotations, spec } = admitted;
-  const nowMs = deps.nowMs();
-  const condition = { status: "Unknown", message: "", observedGeneration: 1, lastTransitionAtMs: nowMs } as const;
-  return {
-    kind: "Job",
-    metadata: { name, namespace, uid, labels, annotations, generation: 1, createdAtMs: nowMs },
-    spec,
-    status: {
-      observedGeneration: 0,
-      conditions: [
-        { ...condition, type: "Planned", reason: "Planning" },
-        { ...condition, type: "Published", reason: "NothingLanded" },
-      ],
-      base: resolved.base,
-      baseBundle: "",
-      ...(resolved.items === undefined ? {} : { total: resolved.items.length }),
-      counts: noCounts,
-      usage: noUsage,
-      reopened: 0,
-      traceId: traceIdOf(traceparent),
-      specDigest: specDigest(spec),
-    },
-  };
-}
-
-function headOf(job: Job): JobHead {
-  const { uid, namespace, name } = job.metadata;
-  const { commit } = job.status.base;
-  const { branch } = job.spec.target;
-  return {
-    kind: "Head",
-    uid,
-    namespace,
-    job: name,
-    branch,
-    base: commit,
-    commit,
-    bundles: [],
-    closed: false,
-    landed: 0,
-  };
-}
-
 /** Puts the base bundle and the items, so that the job refers only to what was read back. */
 async function storeObjects(
   deps: ResolveDeps,
@@ -259,7 +202,7 @@ async function storeObjects(
   const itemsObject =
     itemsBytes === undefined ? undefined : (await putObject(deps.link, "agentd", itemsBytes, signal)).name;
   const status = { ...draft.status, baseBundle, ...(itemsObject === undefined ? {} : { itemsObject }) };
-  return { job: { ...draft, spec, status }, head: headOf(draft) };
+  return { job: { ...draft, spec, status }, head: newHead(draft) };
 }
 
 function storedPlan(job: Job): Job["spec"]["plan"] {
@@ -306,12 +249,6 @@ function createdText(job: Job): string {
 function entryOf(job: Job, revision: number): Entry<Job> {
   const { namespace, name, createdAtMs } = job.metadata;
   return { key: keys.job(namespace, name), value: job, revision, timeMs: createdAtMs };
-}
-
-/** The caller's trace goes on in the job; 32 hex digits, not all zero. */
-function traceIdOf(traceparent: string | undefined): string {
-  const found = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(traceparent ?? "")?.[1];
-  return found === undefined || /^0+$/.test(found) ? randomBytes(16).toString("hex") : found;
 }
 
 function sha256(text: string): string {

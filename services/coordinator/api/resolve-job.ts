@@ -12,6 +12,7 @@ import { fetchFromUrl, remoteBranch } from "../../platform/git/remote.ts";
 import { listFiles } from "../../platform/git/trees.ts";
 import { getObject } from "../../platform/nats/objects.ts";
 import type { ApiDeps } from "./api-deps.ts";
+import type { GitWork } from "./git-work.ts";
 import type { SourceRepositories } from "./source-repositories.ts";
 import { uploadHeadRef } from "./source-repositories.ts";
 import { findUpload } from "./uploads.ts";
@@ -26,7 +27,7 @@ export interface ResolvedJob {
 }
 
 /** What resolving needs. */
-export type ResolveDeps = ApiDeps & { readonly sources: SourceRepositories };
+export type ResolveDeps = ApiDeps & { readonly sources: SourceRepositories; readonly gitWork: GitWork };
 
 const resolveTimeoutMsDefault = 30_000;
 const plannedItemBytesMax = 20 * 1_024;
@@ -40,7 +41,8 @@ export async function resolveJob(deps: ResolveDeps, job: AdmittedJob, signal: Ab
   const limitMs = deps.resolveTimeoutMs ?? resolveTimeoutMsDefault;
   const limit = AbortSignal.timeout(limitMs);
   try {
-    return await resolve(deps, job, AbortSignal.any([signal, limit]));
+    const both = AbortSignal.any([signal, limit]);
+    return await deps.gitWork.run(() => resolve(deps, job, both), both);
   } catch (error) {
     signal.throwIfAborted();
     if (!limit.aborted) throw withField(error);
@@ -113,7 +115,13 @@ async function resolveUpload(
       await getObject(deps.link, "agentd", record.object, file, {}, signal);
       return await deps.sources.addUpload(upload, file, record.size, signal);
     }));
-  const commit = await resolveRef(repository, source.ref === "HEAD" ? uploadHeadRef : source.ref, signal);
+  const commit = await resolveRef(repository, source.ref === "HEAD" ? uploadHeadRef : source.ref, signal).catch(
+    (error: unknown) => {
+      if (source.ref !== "HEAD" || !isAgentdError(error, "REF_NOT_FOUND")) throw error;
+      const message = "the uploaded bundle has no HEAD; name one of its branches";
+      throw fieldError("REF_NOT_FOUND", "spec.repository.ref", message);
+    },
+  );
   const tip = await resolveRef(repository, `refs/heads/${target.branch}`, signal).catch((error: unknown) => {
     if (isAgentdError(error, "REF_NOT_FOUND")) return undefined;
     throw error;
@@ -161,13 +169,12 @@ function checkItems(job: AdmittedJob, items: readonly PlannedItem[], where: stri
     );
   }
   for (const item of items) {
-    if (plan.kind !== "tasks") return;
     const bytes = Buffer.byteLength(JSON.stringify(item));
     if (bytes <= plannedItemBytesMax) continue;
     throw fieldError(
       "INVALID_SPEC",
-      `spec.plan.tasks[${item.index}]`,
-      `has ${bytes} bytes; the bound is ${plannedItemBytesMax}`,
+      plan.kind === "tasks" ? `spec.plan.tasks[${item.index}]` : "spec.plan.forEach",
+      `task ${item.name} has ${bytes} bytes; the bound is ${plannedItemBytesMax}`,
     );
   }
 }

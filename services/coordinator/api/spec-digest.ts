@@ -36,6 +36,11 @@ function comparable(spec: JobSpec): JobSpec {
   return repository.upload === undefined ? spec : { ...spec, repository: { ...repository, upload: "upload" } };
 }
 
+/** A record as text: equal records give equal texts, whatever the order of their keys. */
+export function recordText(record: Readonly<Record<string, string>>): string {
+  return canonicalJson(record);
+}
+
 /** JSON with sorted keys, except in a matrix, where the order of the keys says something. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (key, inner: unknown) => {

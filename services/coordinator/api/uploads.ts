@@ -5,6 +5,7 @@ import type { UploadBundleRequest } from "../../gen/agentd/v1/repository_service
 import { putObject } from "../../platform/nats/objects.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import type { ApiDeps } from "./api-deps.ts";
+import type { GitWork } from "./git-work.ts";
 import type { SourceRepositories } from "./source-repositories.ts";
 
 /** Names the object of an uploaded bundle; one a digest. */
@@ -60,14 +61,14 @@ export async function sweepUploads(store: ResourceStore, nowMs: number, signal: 
  * @throws AgentdError UPLOAD_TOO_LARGE, BUNDLE_INVALID, INVALID_SPEC
  */
 export async function receiveUpload(
-  deps: ApiDeps & { readonly sources: SourceRepositories },
+  deps: ApiDeps & { readonly sources: SourceRepositories; readonly gitWork: GitWork },
   requests: AsyncIterable<UploadBundleRequest>,
   signal: AbortSignal,
 ): Promise<string> {
   const bytesMax = deps.uploadBytesMax ?? uploadBytesMaxDefault;
   return await deps.repositories.withFile(async (file) => {
     const { digest, size } = await writeChunks(requests, file, bytesMax);
-    await deps.sources.addUpload(digest, file, bytesMax, signal);
+    await deps.gitWork.run(() => deps.sources.addUpload(digest, file, bytesMax, signal), signal);
     const { name: object } = await putObject(deps.link, "agentd", { file }, signal);
     const value: UploadRecord = { kind: "Upload", digest, object, size, createdAtMs: deps.nowMs() };
     const key = uploadKey(digest);

@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack, anyUnpack, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
 import { status as codes, Metadata } from "@grpc/grpc-js";
-import type { Reason, StatusName } from "../../core/errors.ts";
+import type { Reason } from "../../core/errors.ts";
 import { AgentdError, type FieldProblem, isAgentdError, reasons } from "../../core/errors.ts";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
