@@ -19,7 +19,16 @@ export function nodeArguments(service: string): readonly string[] {
 }
 
 /** What a worker, whose children run hostile code, may know of our environment. */
-const workerVariables = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "AGENTD_MODEL_API_KEY"];
+const workerVariables = [
+  "PATH",
+  "HOME",
+  "LANG",
+  "LC_ALL",
+  "TZ",
+  "TMPDIR",
+  "NODE_COMPILE_CACHE",
+  "AGENTD_MODEL_API_KEY",
+];
 
 function pick(env: Environment, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
@@ -91,6 +100,9 @@ export function workerPart(context: PartContext, name: string, modelUrls: readon
     ...modelUrls.map((url) => `--model-url=${url}`),
     `--model=${model}`,
     `--sandbox=${config.sandbox}`,
+    `--hide=${data.nats}`,
+    `--hide=${data.credentials}`,
+    `--hide=${join(data.path, "coordinator")}`,
     `--heartbeat-ms=${config.heartbeatMs}`,
     `--log-level=${config.logLevel}`,
   ];

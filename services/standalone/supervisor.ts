@@ -25,7 +25,7 @@ export interface SupervisedPart {
   readonly name: string;
   /** Process id of the present incarnation; undefined between two. */
   readonly pid: number | undefined;
-  /** Ends it for good: SIGTERM, and SIGKILL after `graceMs`. */
+  /** Ends it for good: SIGTERM, a second one to hurry it, and SIGKILL after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -39,6 +39,8 @@ const backoffStartMs = 200;
 const backoffMaxMs = 10_000;
 /** A part that lived this long starts over with a short back-off. */
 const healthyMs = 30_000;
+/** After this a part is told a second time: a worker then gives its leases back instead of finishing. */
+const hurryMs = 1_000;
 
 /** Starts `part`, waits until it is ready, and restarts it whenever it dies, until stopped. */
 export async function supervise(
@@ -111,9 +113,12 @@ async function exitOf(child: ChildProcess): Promise<{ exitCode: number | null; k
 async function endChild(child: ChildProcess, graceMs: number): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+  const timers = [
+    setTimeout(() => child.kill("SIGTERM"), Math.min(hurryMs, graceMs / 2)),
+    setTimeout(() => child.kill("SIGKILL"), graceMs),
+  ];
   await exitOf(child);
-  clearTimeout(timer);
+  for (const timer of timers) clearTimeout(timer);
 }
 
 /** The part's ready line. @throws Error that names the part when it ends or stays silent instead. */

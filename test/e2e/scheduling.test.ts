@@ -1,10 +1,19 @@
-import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { eventually, startAgentd, type TestAgentd } from "../support/agentd.ts";
+import { agentdBin, eventually, startAgentd, type TestAgentd } from "../support/agentd.ts";
 import { countStates, manifestOf, tasksOf } from "../support/jobs.ts";
 import { createRepository } from "../support/sample-repository.ts";
+
+/** A port that nobody listens on now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
 
 function files(count: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: count }, (_, index) => [`src/f${index}.js`, `var f${index} = 1;\n`]));
@@ -57,10 +66,13 @@ test("cancel while 100 run returns, stops them all and leaves no process and no 
   );
   await eventually("the end of all processes", () => (attemptProcesses(agentd.workers) === 0 ? true : undefined));
   await eventually("the removal of all worktrees", () => {
-    const left = agentd.workers.flatMap((worker) => {
-      const folder = join(agentd.data, "worktrees", worker);
-      return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith("src/f1.js"));
-    });
+    const left = execFileSync(
+      "find",
+      [join(agentd.data, "worktrees"), "-name", "f1.js", "-not", "-path", "*/.removing-*"],
+      {
+        stdio: ["ignore", "pipe", "ignore"],
+      },
+    );
     return left.length === 0 ? true : undefined;
   });
   expect((await agentd.ctl(["wait", "job/many"])).code).toBe(3);
@@ -108,20 +120,25 @@ ${more}`,
 
 test("while the model server is down tasks wait and why says so; nothing fails, and they finish when it is back", async () => {
   using repository = createRepository(files(2));
-  await using agentd = await startAgentd({ slots: 2, simArgs: ["--port=17917"] });
-  process.kill(await agentd.pidOf("vllm-sim"), "SIGSTOP");
+  const port = await freePort();
+  await using agentd = await startAgentd({
+    slots: 2,
+    model: { url: `http://127.0.0.1:${port}/v1`, name: "late" },
+  });
+  await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("waiting", convert) });
+  await eventually("running tasks", async () => ((await running(agentd, "waiting")) === 2 ? true : undefined));
+  const [task] = await tasksOf(agentd, "waiting");
+  await eventually("an explanation", async () => {
+    const { stdout } = await agentd.ctl(["why", `task/${task?.metadata.name}`]);
+    return /model|engine/i.test(stdout) && stdout.includes(`${port}`) ? true : undefined;
+  });
+  const simulator = spawn(agentdBin, ["vllm-sim", `--port=${port}`, "--model=late"], { stdio: "ignore" });
   try {
-    await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("waiting", convert) });
-    await eventually("running tasks", async () => ((await running(agentd, "waiting")) === 2 ? true : undefined));
-    const [task] = await tasksOf(agentd, "waiting");
-    await eventually("an explanation", async () => {
-      const { stdout } = await agentd.ctl(["why", `task/${task?.metadata.name}`]);
-      return /model|engine/i.test(stdout) ? true : undefined;
-    });
+    expect((await agentd.ctl(["wait", "job/waiting", "--timeout=90s"])).code).toBe(0);
+    expect((await tasksOf(agentd, "waiting")).map(({ status }) => status.attempt)).toEqual([1, 1]);
   } finally {
-    process.kill(await agentd.pidOf("vllm-sim"), "SIGKILL");
+    simulator.kill("SIGTERM");
   }
-  expect((await agentd.ctl(["wait", "job/waiting", "--timeout=90s"])).code).toBe(0);
 });
 
 test("while NATS is down calls are UNAVAILABLE with a hint, and work in flight goes on after the reconnect", async () => {
@@ -134,7 +151,7 @@ test("while NATS is down calls are UNAVAILABLE with a hint, and work in flight g
   await eventually("running tasks", async () => ((await running(agentd, "away")) === 4 ? true : undefined));
   const nats = await agentd.pidOf("nats-server");
   process.kill(nats, "SIGSTOP");
-  const refused = await agentd.ctl(["cancel", "job/away"]);
+  const refused = await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("other", convert) });
   process.kill(nats, "SIGCONT");
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/try again in \d+s/);

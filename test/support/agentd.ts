@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const agentdBin = join(root, "services/standalone/bin/agentd");
+/** The launcher of `agentd`. */
+export const agentdBin = join(root, "services/standalone/bin/agentd");
 const agentctlBin = join(root, "services/agentctl/bin/agentctl");
 
 /** What a command printed and how it ended. */
