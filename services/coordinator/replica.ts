@@ -30,6 +30,7 @@ import { createJobRepositories } from "./merger/job-repository.ts";
 import { runMerger } from "./merger/merger.ts";
 import { runJobs } from "./reconcile/jobs.ts";
 import { runSweeps } from "./reconcile/sweep.ts";
+import { takeReplicaId } from "./replica-id.ts";
 
 /** How {@link startReplica} runs. */
 export interface ReplicaOptions {
@@ -81,7 +82,7 @@ export async function startReplica(options: ReplicaOptions, signal: AbortSignal)
   const searchPath = options.searchPath === undefined ? {} : { searchPath: options.searchPath };
   const repositories = createJobRepositories({ link, dataDirectory, ...searchPath });
   const ttl = options.leaderTtlMs === undefined ? {} : { ttlMs: options.leaderTtlMs, renewMs: options.leaderTtlMs / 3 };
-  const election = opened.use(createLeaderElection(link, { id: randomUUID(), ...ttl }));
+  const election = opened.use(createLeaderElection(link, { id: await takeReplicaId(dataDirectory), ...ttl }));
   const parts: ReplicaParts = { link, store, index, fleet, events, repositories, election };
   const works = leaderWorks(options, parts, tokens);
   const { leases } = works;

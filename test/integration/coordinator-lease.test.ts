@@ -200,9 +200,9 @@ describe("a lease", () => {
     await until("the lead", () => replica.election.isLeader());
     const laterMs = performance.now() + 1_500;
     await until("another lease time", () => performance.now() > laterMs);
-    clearInterval(timer);
     expect(job.task("t1").status).toMatchObject({ state: "Running", attempt: 1 });
     await worker.finish(held, { "a.txt": "b\n" });
+    clearInterval(timer);
     await until("the landing", () => job.head().landed === 1);
   }, 40_000);
 

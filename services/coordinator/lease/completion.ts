@@ -116,8 +116,10 @@ async function eventOf(deps: CompletionDeps, reported: Reported, signal: AbortSi
     return { ...base, output: await deps.results.receiveOutput(request.object, signal) };
   }
   if (task.spec.kind === "Verify" || request.commit === undefined) return withoutObject(task, base);
-  const claim = { object: request.object, commit: request.commit, checks: request.checks };
-  return { ...base, ...(await deps.results.receiveResult({ ...reported, ...claim, outcome: base.outcome }, signal)) };
+  const { object, commit, checks } = request;
+  const changed = request.changed === undefined ? {} : { changed: request.changed };
+  const result = { ...reported, object, commit, checks, ...changed, outcome: base.outcome };
+  return { ...base, ...(await deps.results.receiveResult(result, signal)) };
 }
 
 /** Done of an Agent task needs a result, and of a Plan its output; a Verify task has neither. */

@@ -1,3 +1,4 @@
+import PQueue from "p-queue";
 import { isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job.ts";
 import type { ChangedFiles, CheckResult, Outcome, Task } from "../../core/task.ts";
@@ -21,6 +22,8 @@ export interface ReportedResult {
   readonly object: string;
   readonly commit: string;
   readonly checks: readonly CheckResult[];
+  /** As the worker counted it. */
+  readonly changed?: ChangedFiles;
 }
 
 /** What the coordinator makes of it by its own look. */
@@ -47,15 +50,21 @@ export interface ResultReceiverDeps {
   readonly resultBytesMax?: number;
 }
 
+/** Results that are verified at once: git processes, which want a processor each. */
+const verifiedAtOnce = 4;
 /** As printed by a worker; see its `planOutputBytesMax`. UTF-8 repair may make it a little longer. */
 const planOutputBytesMax = 16 * 1_024 * 1_024;
 
 /** A receiver over the object store and the job's cache. */
 export function createResultReceiver(deps: ResultReceiverDeps): ResultReceiver {
   const bytesMax = deps.resultBytesMax ?? 64 * 1_024 * 1_024;
+  // A burst of results shall be answered one after the other, not all of them too late.
+  const queue = new PQueue({ concurrency: verifiedAtOnce });
+  const inTurn = <T>(work: (file: string) => Promise<T>, signal: AbortSignal): Promise<T> =>
+    queue.add(() => deps.repositories.withFile(work), { signal });
   return {
     receiveResult: (result, signal) =>
-      deps.repositories.withFile(async (file) => {
+      inTurn(async (file) => {
         try {
           await getObject(deps.link, "inbox", result.object, file, { bytesMax }, signal);
           return await verify(deps, result, file, bytesMax, signal);
@@ -67,12 +76,12 @@ export function createResultReceiver(deps: ResultReceiverDeps): ResultReceiver {
           if (!isBad) throw error;
           return { outcome: "ProtocolViolation", message: `the result was refused: ${error.message}` };
         }
-      }),
+      }, signal),
     receiveOutput: (object, signal) =>
-      deps.repositories.withFile(async (file) => {
+      inTurn(async (file) => {
         await getObject(deps.link, "inbox", object, file, { bytesMax: planOutputBytesMax }, signal);
         return (await putObject(deps.link, "agentd", { file }, signal)).name;
-      }),
+      }, signal),
   };
 }
 
@@ -91,9 +100,10 @@ async function verify(
   if (parents !== base) {
     return { outcome: "ProtocolViolation", message: "the result is not one commit on the attempt's base" };
   }
-  const changed = { ...(await countLines(repository, base, commit, signal)), count: files.length };
   const paths = files.map((each) => each.path);
-  const seen: ChangedFiles = { ...changed, paths: paths.slice(0, 50) };
+  // The numbers of lines are for people only: the worker's are good enough.
+  const { insertions, deletions } = result.changed ?? { insertions: 0, deletions: 0 };
+  const seen: ChangedFiles = { count: paths.length, insertions, deletions, paths: paths.slice(0, 50) };
   const bundle = (await putObject(deps.link, "agentd", { file }, signal)).name;
   const evidence = { commit, bundle, changed: seen };
   if (result.outcome !== "Done") return { ...evidence, outcome: result.outcome };
@@ -122,22 +132,4 @@ async function parentsOf(repository: Repository, commit: string, signal: AbortSi
     .split("\n")
     .filter((line) => /^[0-9a-f]{40}$/.test(line))
     .join(" ");
-}
-
-async function countLines(
-  repository: Repository,
-  base: string,
-  commit: string,
-  signal: AbortSignal,
-): Promise<{ readonly insertions: number; readonly deletions: number }> {
-  const flags = ["-r", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"];
-  const { stdout } = await repository.git.run(["diff-tree", ...flags, "--end-of-options", base, commit], {}, signal);
-  let insertions = 0;
-  let deletions = 0;
-  // `<added> TAB <deleted> TAB <path> NUL`; a binary file has `-` for both.
-  for (const [, added = "", deleted = ""] of stdout.toString("latin1").matchAll(/(?:^|\0)(\d+)\t(\d+)\t/g)) {
-    insertions += Number(added);
-    deletions += Number(deleted);
-  }
-  return { insertions, deletions };
 }

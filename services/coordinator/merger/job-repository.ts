@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job.ts";
@@ -42,13 +42,23 @@ export interface JobRepositoriesDeps {
 
 /** Git's own name for the tip inside our bundles; bundles need one and nobody reads it. */
 const bundleRef = "refs/agentd/head";
+/** Commits remembered for one job. */
+const knownMax = 100_000;
 
 /** Caches under `dataDirectory/repos`, filled from the object store. */
 export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositories {
   const reposDirectory = join(deps.dataDirectory, "repos");
   const temporary = join(deps.dataDirectory, "tmp");
   const filling = createKeyedQueue();
-  const swept = new Set<string>();
+  /** Commits that were seen in a job's cache: each saves a git process. Forgotten with the cache. */
+  const known = new Map<string, Set<string>>();
+  const isKnown = async (repository: Repository, commit: string, signal: AbortSignal): Promise<boolean> => {
+    const commits = known.get(repository.gitDir);
+    if (commits?.has(commit) === true) return true;
+    if (!(await hasCommit(repository, commit, signal))) return false;
+    if (commits !== undefined && commits.size < knownMax) commits.add(commit);
+    return true;
+  };
 
   const withFile = async <T>(work: (file: string) => Promise<T>): Promise<T> => {
     await mkdir(temporary, { recursive: true });
@@ -65,7 +75,7 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
     object: string,
     signal: AbortSignal,
   ): Promise<void> => {
-    if (await hasCommit(repository, commit, signal)) return;
+    if (await isKnown(repository, commit, signal)) return;
     await addObject(repository, object, signal);
   };
   const addObject = (repository: Repository, object: string, signal: AbortSignal): Promise<unknown> =>
@@ -78,15 +88,17 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
     await mkdir(reposDirectory, { recursive: true });
     const directory = join(reposDirectory, `${uid}.git`);
     const searchPath = deps.searchPath === undefined ? {} : { searchPath: deps.searchPath };
+    // Somebody deleted the cache: nothing is known any more.
+    if ((await stat(join(directory, "HEAD")).catch(() => undefined)) === undefined) known.delete(directory);
     const repository = await openBareRepository({ directory, ...searchPath }, signal);
-    if (!swept.has(uid)) {
+    if (!known.has(directory)) {
       await sweepQuarantines(repository);
-      swept.add(uid);
+      known.set(directory, new Set());
     }
     await addBundle(repository, job.status.base.commit, job.status.baseBundle, signal);
-    if (await hasCommit(repository, head.commit, signal)) return repository;
+    if (await isKnown(repository, head.commit, signal)) return repository;
     for (const object of head.bundles) await addObject(repository, object, signal);
-    if (await hasCommit(repository, head.commit, signal)) return repository;
+    if (await isKnown(repository, head.commit, signal)) return repository;
     throw new AgentdError("OBJECT_MISSING", `the bundles of job ${head.job} do not give its head ${head.commit}`);
   };
 
@@ -96,7 +108,7 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
     async addResults(repository, tasks, signal) {
       for (const task of tasks) {
         const { result, attempts } = task.status;
-        if (result === undefined || (await hasCommit(repository, result.commit, signal))) continue;
+        if (result === undefined || (await isKnown(repository, result.commit, signal))) continue;
         const base = attempts.find((attempt) => attempt.attempt === result.attempt)?.base;
         if (base === undefined)
           throw new AgentdError("INTERNAL", `task ${task.metadata.name} has no base to merge from`);
@@ -119,8 +131,8 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
       for (const name of names) {
         const uid = /^([0-9a-f-]{36})\.git/.exec(name)?.[1];
         if (uid === undefined || live.has(uid)) continue;
+        known.delete(join(reposDirectory, name));
         await rm(join(reposDirectory, name), { recursive: true, force: true });
-        swept.delete(uid);
       }
     },
   };
