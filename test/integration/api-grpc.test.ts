@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { pino } from "pino";
@@ -231,6 +234,18 @@ describe("the gRPC door", () => {
     const error = await failure(channel.client(JobService).getJob({}, { signal }));
     expect(error).toBeInstanceOf(CallError);
     expect(error).toMatchObject({ status: "UNAVAILABLE" });
+  });
+
+  it("describes itself well enough for a client that knows nothing", async () => {
+    const { server } = await start();
+    const buf = join(import.meta.dirname, "..", "..", "node_modules", ".bin", "buf");
+    const ask = async (method: string, body: string): Promise<unknown> => {
+      const url = `http://127.0.0.1:${server.port}/${method}`;
+      const args = ["curl", "--protocol", "grpc", "--http2-prior-knowledge", "-d", body, url];
+      return JSON.parse((await promisify(execFile)(buf, args)).stdout);
+    };
+    expect(await ask("grpc.health.v1.Health/Check", "{}")).toEqual({ status: "SERVING" });
+    expect(await ask("agentd.v1.JobService/GetJob", '{"name":"x"}')).toEqual({ metadata: { name: "x" } });
   });
 
   it("offers health and reflection to any client", async () => {

@@ -3,10 +3,11 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation, service as healthService } from "grpc-health-check";
+import { HealthImplementation } from "grpc-health-check";
 import { AgentdError } from "../../core/errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createHandlers } from "./call-handlers.ts";
+import { healthDescriptor } from "./health-descriptor.ts";
 import type { ServiceImpl } from "./service-definition.ts";
 import { toServiceDefinition } from "./service-definition.ts";
 
@@ -143,8 +144,9 @@ function addReflection(server: Server, files: readonly DescFile[]): void {
     );
   };
   for (const file of files) add(file);
-  const healthType = healthService["Check"]?.requestType;
-  const described = { agentd: { fileDescriptorProtos }, ...(healthType === undefined ? {} : { health: healthType }) };
+  const health = healthDescriptor();
+  if (health !== undefined) fileDescriptorProtos.push(health);
+  const described = { agentd: { fileDescriptorProtos } };
   // The service reads nothing of a package definition but its descriptors.
   new ReflectionService(described as unknown as ConstructorParameters<typeof ReflectionService>[0]).addToServer(server);
 }
