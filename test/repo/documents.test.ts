@@ -183,6 +183,14 @@ describe("README", () => {
     expect(gone.filter((word) => word !== "agentd")).toEqual([]);
   });
 
+  it.each(["standalone", "worker", "coordinator"])("names every flag of %s", (service) => {
+    const source = read(`services/${service}/config.ts`);
+    const flags = [...source.matchAll(/ption\(\s*"(--[a-z-]+)/g)].map((match) => match[1] ?? "");
+    expect(flags.length).toBeGreaterThan(5);
+    const words = quoted(section(readme, "## Commands")).flatMap((text) => text.split(/[\s=]+/));
+    expect(flags.filter((flag) => !words.includes(flag))).toEqual([]);
+  });
+
   it("says what every exit code means", () => {
     for (const code of Object.values(exitCodes)) {
       expect(section(readme, "## Commands")).toMatch(new RegExp(`Exit codes:[^\\n]*\\b${code} `));
