@@ -61,9 +61,14 @@ export function judge(findings: Findings): readonly Expectation[] {
     expect(fsck.code === 0, `agentctl fsck: ${fsck.text}`),
     expect(
       findings.applyCode === applyWanted,
-      `agentctl apply ended with ${findings.applyCode}, ${applyWanted} wanted`,
+      applyWanted === 3
+        ? `agentctl apply ended with ${findings.applyCode}: 3, the job failed, for ${outcomes.failed.length} task that did`
+        : `agentctl apply ended with ${findings.applyCode}: 0, the job is complete`,
     ),
-    expect(findings.seconds <= secondsMax, `${Math.round(findings.seconds)} s, at most ${secondsMax} wanted`),
+    expect(
+      findings.seconds <= secondsMax,
+      `the whole took ${Math.round(findings.seconds)} s, at most ${secondsMax} wanted`,
+    ),
   ];
 }
 

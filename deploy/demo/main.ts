@@ -17,17 +17,18 @@ import { killBusiestWorker, type WorkerLoss } from "./worker-loss.ts";
 const job = "modernise";
 const branch = `agentd/${job}`;
 
-/** The simulated engine: slow enough that a hundred requests are there at once, and lying now and then. */
+/** The simulated engine: slow enough that a hundred requests are there at once, and faulty now and then. */
 const simulatorFlags = [
   "--slots=128",
   "--prefill-tokens-per-second=4000",
-  "--decode-ms-per-token=40",
-  // With this seed 7 of the 120 tasks lie at first, one of them for ever; some answers break or are malformed.
-  "--seed=25",
-  "--lie-share=0.06",
-  "--liar-recovers-share=0.8",
-  "--break-share=0.03",
-  "--malformed-share=0.03",
+  "--decode-ms-per-token=120",
+  // Faults are drawn from the seed and each task's text. With these texts 8 of the 120 tasks lie at first, one of them for ever;
+  // the shares leave room for other texts: fewer than 4 liars would be a seed in seventy.
+  "--seed=180",
+  "--lie-share=0.08",
+  "--liar-recovers-share=0.85",
+  "--break-share=0.02",
+  "--malformed-share=0.02",
 ];
 const agentdFlags = [
   "--workers=4",
@@ -84,7 +85,9 @@ async function runJob(
     if (killing !== undefined || merged + merging < total / 3) return;
     killing = killBusiestWorker(agentd, job, signal).then(
       (loss) => {
-        screen.line(`  kill -9 ${loss.pid}: worker ${loss.worker} is gone, with ${loss.held} attempts that it held`);
+        screen.line(
+          `  kill -9 ${loss.pid}: worker ${loss.worker} is gone; it held ${loss.held} attempts a moment before`,
+        );
         return loss;
       },
       (error: unknown) => {
@@ -127,7 +130,8 @@ async function printBranch(repository: SampleRepository, commits: number): Promi
   screen.heading(`$ git log --first-parent main..${branch}        (the newest 5 of ${commits})`);
   const args = ["log", "--first-parent", "-5", "--format=%h %s%n%(trailers:only,unfold)", `main..${branch}`, "--"];
   const log = await runOk("git", args, repository.path, signal);
-  for (const line of log.trimEnd().split("\n")) screen.line(`  ${line.startsWith("Agentd-") ? "    " : ""}${line}`);
+  for (const line of log.trimEnd().split("\n"))
+    screen.line(`  ${line.startsWith("Agentd-") ? "    " : ""}${line}`.trimEnd());
 }
 
 function printNext(folder: string, repository: SampleRepository, { outcomes }: Findings): void {
