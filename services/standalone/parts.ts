@@ -69,7 +69,8 @@ export const simulatedModel = "simulated";
 export function simulatorPart(context: PartContext, args: readonly string[]): Part {
   const all = ["--port=0", `--model=${simulatedModel}`, `--log-level=${context.config.logLevel}`, ...args];
   const made = part(context, "vllm-sim", "vllm-sim", all, pick(context.env, ["PATH", "HOME", "TMPDIR"]));
-  return { ...made, args: [`--title=agentd vllm-sim ${context.data.path}`, ...made.args] };
+  const withTitle = [`--title=agentd vllm-sim ${context.data.path}`, ...made.args];
+  return { ...made, args: withTitle, argsAgain: ({ url }) => [...withTitle, `--port=${new URL(String(url)).port}`] };
 }
 
 /** The coordinator: the only part with the user's own git credentials, because it alone fetches and pushes. */
@@ -85,7 +86,11 @@ export function coordinatorPart(context: PartContext): Part {
     `--heartbeat-ms=${config.heartbeatMs}`,
     `--log-level=${config.logLevel}`,
   ];
-  return part(context, "coordinator", "coordinator", args, defined(context.env));
+  const made = part(context, "coordinator", "coordinator", args, defined(context.env));
+  return {
+    ...made,
+    argsAgain: ({ listen, http }) => [...made.args, `--listen=${listen}`, `--http=${new URL(String(http)).host}`],
+  };
 }
 
 /** One worker. */

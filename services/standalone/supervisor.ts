@@ -9,6 +9,8 @@ export interface Part {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
+  /** Arguments of later starts, given what the first one said: a free port, once found, is kept. Default: `args`. */
+  readonly argsAgain?: (ready: Ready) => readonly string[];
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   /** File that gets standard error (the JSON log). */
@@ -50,6 +52,7 @@ export async function supervise(
 ): Promise<{ readonly supervised: SupervisedPart; readonly ready: Ready }> {
   let child = await launch(deps, part);
   const ready = await firstLine(part, child, signal);
+  const again: Part = { ...part, args: part.argsAgain?.(ready) ?? part.args };
   let isStopping = false;
   const stopping = new AbortController();
   const loop = (async () => {
@@ -63,7 +66,7 @@ export async function supervise(
       await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (isStopping) return;
       backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
-      child = await launch(deps, part);
+      child = await launch(deps, again);
       child.stdout?.resume();
     }
   })();
