@@ -22,6 +22,9 @@ export interface HandlerDeps {
   readonly unaryTimeoutMs: number;
 }
 
+/** Bound of a call that sends a stream of requests: a large upload over a slow line. */
+const requestStreamTimeoutMs = 60 * 60_000;
+
 type Handle<I, O> = (input: I, context: CallContext) => O;
 
 /** grpc-js handlers for every method of `service`: one shape a kind of call. */
@@ -61,7 +64,7 @@ function unaryHandler(
   impl: Handle<MessageShape<DescMethod["input"]>, Promise<MessageInitShape<DescMethod["output"]>>>,
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
-    void answer(deps, method, call, callback, async (context) => {
+    void answer(deps, method, call, deps.unaryTimeoutMs, callback, async (context) => {
       return await impl(decodeMessage(method.input, call.request), context);
     });
   };
@@ -73,7 +76,7 @@ function clientStreamHandler(
   impl: Handle<AsyncIterable<MessageShape<DescMethod["input"]>>, Promise<MessageInitShape<DescMethod["output"]>>>,
 ): handleClientStreamingCall<Buffer, Buffer> {
   return (call, callback) => {
-    void answer(deps, method, call, callback, async (context) => {
+    void answer(deps, method, call, requestStreamTimeoutMs, callback, async (context) => {
       return await impl(readRequests(method.input, call, context.signal), context);
     });
   };
@@ -107,10 +110,11 @@ async function answer(
   deps: HandlerDeps,
   method: DescMethod,
   call: ServerCall,
+  timeoutMs: number,
   callback: sendUnaryData<Buffer>,
   handle: (context: CallContext) => Promise<MessageInitShape<DescMethod["output"]>>,
 ): Promise<void> {
-  const { context, done } = callContext(deps, method, call, deps.unaryTimeoutMs);
+  const { context, done } = callContext(deps, method, call, timeoutMs);
   try {
     const response = encodeMessage(method.output, await handle(context));
     callback(null, response);

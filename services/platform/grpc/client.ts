@@ -11,7 +11,7 @@ import { writeResponses } from "./stream-flow.ts";
 /** Bounds of one call. */
 export interface CallOptions {
   readonly signal: AbortSignal;
-  /** Milliseconds from now. Default 30,000 for calls with one answer; none for streams. */
+  /** Milliseconds from now. Default 90,000 for calls with one answer; none for streams. */
   readonly timeoutMs?: number;
   /** W3C trace context to send. */
   readonly traceparent?: string;
@@ -41,7 +41,8 @@ export interface GrpcChannel extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const unaryTimeoutMs = 30_000;
+/** Creating a job may take half a minute to fetch, and some time to store. */
+const unaryTimeoutMs = 90_000;
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)(:\d+)?$/;
 
 /** Opens a channel to `HOST:PORT` (or any grpc target such as `dns:///agentd:7410`), without TLS. */
