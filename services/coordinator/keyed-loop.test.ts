@@ -77,6 +77,7 @@ it("comes back after a failure, at once after a lost race", async () => {
   loop.wake("a");
   await until(() => runs === 3);
   await stop();
+  expect(runs).toBe(3);
 });
 
 it("lets a wake shorten a time to come back, but not a firm gap", async () => {

@@ -54,23 +54,8 @@ export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
       if (next !== undefined && !signal.aborted) later(key, next.afterMs, next.isFirm ?? false);
     } catch (error) {
       if (signal.aborted) return;
-      later(key, backOffMs(key, error), true);
+      later(key, backOffMs(options, failures, key, error), true);
     }
-  };
-  const backOffMs = (key: string, error: unknown): number => {
-    if (isAgentdError(error, "CONFLICT")) {
-      options.log.debug({ loop: options.name, key, err: error }, "lost a race; looking again");
-      return conflictMs;
-    }
-    const count = failures.get(key) ?? 0;
-    failures.set(key, count + 1);
-    const isOutside = isAgentdError(error, "STORE_UNAVAILABLE");
-    const level = isOutside ? "debug" : "warn";
-    options.log[level](
-      { loop: options.name, key, err: error, failures: count + 1 },
-      "reconciling failed; trying again",
-    );
-    return Math.min(firstBackOffMs * 2 ** Math.min(count, 10), longestBackOffMs);
   };
   const startReady = (): void => {
     const signal = stopSignal;
@@ -106,4 +91,17 @@ export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
       await Promise.all(running.values());
     },
   };
+}
+
+function backOffMs(options: KeyedLoopOptions, failures: Map<string, number>, key: string, error: unknown): number {
+  const { log, name: loop } = options;
+  if (isAgentdError(error, "CONFLICT")) {
+    log.debug({ loop, key, err: error }, "lost a race; looking again");
+    return conflictMs;
+  }
+  const count = failures.get(key) ?? 0;
+  failures.set(key, count + 1);
+  const level = isAgentdError(error, "STORE_UNAVAILABLE") ? "debug" : "warn";
+  log[level]({ loop, key, err: error, failures: count + 1 }, "reconciling failed; trying again");
+  return Math.min(firstBackOffMs * 2 ** Math.min(count, 10), longestBackOffMs);
 }

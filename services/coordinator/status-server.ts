@@ -68,6 +68,10 @@ export function metricsText(parts: Pick<ReplicaParts, "link" | "store" | "fleet"
     gauge("agentd_workers", "Workers heard within the lease.", [["", members.length]]),
     gauge("agentd_slots", "Slots of workers that take new tasks.", [["", parts.fleet.slots]]),
     gauge("agentd_slots_busy", "Attempts that workers say they hold.", [["", busy]]),
-    gauge("agentd_tasks", "Tasks by kind and state.", [...states].sort()),
+    gauge(
+      "agentd_tasks",
+      "Tasks by kind and state.",
+      [...states].sort(([a], [b]) => (a < b ? -1 : 1)),
+    ),
   ].join("");
 }

@@ -50,16 +50,7 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
   const reposDirectory = join(deps.dataDirectory, "repos");
   const temporary = join(deps.dataDirectory, "tmp");
   const filling = createKeyedQueue();
-  /** Commits that were seen in a job's cache: each saves a git process. Forgotten with the cache. */
-  const known = new Map<string, Set<string>>();
-  const isKnown = async (repository: Repository, commit: string, signal: AbortSignal): Promise<boolean> => {
-    const commits = known.get(repository.gitDir);
-    if (commits?.has(commit) === true) return true;
-    if (!(await hasCommit(repository, commit, signal))) return false;
-    if (commits !== undefined && commits.size < knownMax) commits.add(commit);
-    return true;
-  };
-
+  const known = createKnownCommits();
   const withFile = async <T>(work: (file: string) => Promise<T>): Promise<T> => {
     await mkdir(temporary, { recursive: true });
     const file = join(temporary, randomUUID());
@@ -75,7 +66,7 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
     object: string,
     signal: AbortSignal,
   ): Promise<void> => {
-    if (await isKnown(repository, commit, signal)) return;
+    if (await known.has(repository, commit, signal)) return;
     await addObject(repository, object, signal);
   };
   const addObject = (repository: Repository, object: string, signal: AbortSignal): Promise<unknown> =>
@@ -89,16 +80,13 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
     const directory = join(reposDirectory, `${uid}.git`);
     const searchPath = deps.searchPath === undefined ? {} : { searchPath: deps.searchPath };
     // Somebody deleted the cache: nothing is known any more.
-    if ((await stat(join(directory, "HEAD")).catch(() => undefined)) === undefined) known.delete(directory);
+    if ((await stat(join(directory, "HEAD")).catch(() => undefined)) === undefined) known.forget(directory);
     const repository = await openBareRepository({ directory, ...searchPath }, signal);
-    if (!known.has(directory)) {
-      await sweepQuarantines(repository);
-      known.set(directory, new Set());
-    }
+    if (known.begin(directory)) await sweepQuarantines(repository);
     await addBundle(repository, job.status.base.commit, job.status.baseBundle, signal);
-    if (await isKnown(repository, head.commit, signal)) return repository;
+    if (await known.has(repository, head.commit, signal)) return repository;
     for (const object of head.bundles) await addObject(repository, object, signal);
-    if (await isKnown(repository, head.commit, signal)) return repository;
+    if (await known.has(repository, head.commit, signal)) return repository;
     throw new AgentdError("OBJECT_MISSING", `the bundles of job ${head.job} do not give its head ${head.commit}`);
   };
 
@@ -108,7 +96,7 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
     async addResults(repository, tasks, signal) {
       for (const task of tasks) {
         const { result, attempts } = task.status;
-        if (result === undefined || (await isKnown(repository, result.commit, signal))) continue;
+        if (result === undefined || (await known.has(repository, result.commit, signal))) continue;
         const base = attempts.find((attempt) => attempt.attempt === result.attempt)?.base;
         if (base === undefined)
           throw new AgentdError("INTERNAL", `task ${task.metadata.name} has no base to merge from`);
@@ -125,15 +113,48 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
         return (await putObject(deps.link, "agentd", { file }, signal)).name;
       }),
     withFile,
-    async sweep(liveUids) {
-      const names = await readdir(reposDirectory).catch(() => [] as string[]);
-      const live = liveUids();
-      for (const name of names) {
-        const uid = /^([0-9a-f-]{36})\.git/.exec(name)?.[1];
-        if (uid === undefined || live.has(uid)) continue;
-        known.delete(join(reposDirectory, name));
-        await rm(join(reposDirectory, name), { recursive: true, force: true });
-      }
+    sweep: (liveUids) => sweepCaches(reposDirectory, liveUids, known),
+  };
+}
+
+async function sweepCaches(
+  reposDirectory: string,
+  liveUids: () => ReadonlySet<string>,
+  known: KnownCommits,
+): Promise<void> {
+  const names = await readdir(reposDirectory).catch(() => [] as string[]);
+  const live = liveUids();
+  for (const name of names) {
+    const uid = /^([0-9a-f-]{36})\.git/.exec(name)?.[1];
+    if (uid === undefined || live.has(uid)) continue;
+    known.forget(join(reposDirectory, name));
+    await rm(join(reposDirectory, name), { recursive: true, force: true });
+  }
+}
+
+/** Commits that were seen in a cache: each saves a git process. */
+interface KnownCommits {
+  has(repository: Repository, commit: string, signal: AbortSignal): Promise<boolean>;
+  /** Starts to remember for a cache. @returns whether that is new */
+  begin(gitDir: string): boolean;
+  forget(gitDir: string): void;
+}
+
+function createKnownCommits(): KnownCommits {
+  const known = new Map<string, Set<string>>();
+  return {
+    async has(repository, commit, signal) {
+      const commits = known.get(repository.gitDir);
+      if (commits?.has(commit) === true) return true;
+      if (!(await hasCommit(repository, commit, signal))) return false;
+      if (commits !== undefined && commits.size < knownMax) commits.add(commit);
+      return true;
     },
+    begin(gitDir) {
+      if (known.has(gitDir)) return false;
+      known.set(gitDir, new Set());
+      return true;
+    },
+    forget: (gitDir) => known.delete(gitDir),
   };
 }
