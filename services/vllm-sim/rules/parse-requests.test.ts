@@ -44,3 +44,8 @@ describe("the rules", () => {
     expect(performance.now() - started).toBeLessThan(2_000);
   });
 });
+
+test("a check's label is no request, even where it is a verb", () => {
+  const text = "Convert var to const or let in a.js\n\nDone means that these pass:\n- test: npm test\n- format: npx x";
+  expect(parseRequests(text)).toEqual({ requests: [{ kind: "varToConst", path: "a.js" }], unknown: [] });
+});
