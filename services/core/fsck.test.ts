@@ -156,6 +156,12 @@ describe("fsckJob", () => {
     expect(found(change).join("\n")).toContain(expected);
   });
 
+  it("gives the tasks of a job that was just cancelled time to end", () => {
+    const change = { tasks: [...good.tasks, task("c", {})], planned: ["a", "b", "c"] };
+    expect(found({ ...change, nowMs: 30_000 })).toEqual([]);
+    expect(found(change)).toHaveLength(1);
+  });
+
   it("takes a success without a merge only as AlreadyDone", () => {
     const done = task("c", { state: "Succeeded", outcome: "AlreadyDone" });
     const counts = { ...status.counts, succeeded: 3 };

@@ -37,6 +37,8 @@ type Report = (invariant: string, subject: string, message: string) => void;
 const terminal: ReadonlySet<TaskState> = new Set(["Succeeded", "Failed", "Cancelled"]);
 /** Counters are written at most once a second, so a job that has just changed may lag. */
 const countersLagMs = 10_000;
+/** Tasks of a job that was just cancelled, or that were just retried, have this long to follow. */
+const endLagMs = 60_000;
 
 /** Recomputes the promises about one job from the store and git; empty when everything holds. */
 export function fsckJob(input: FsckInput): readonly FsckDifference[] {
@@ -127,13 +129,15 @@ function checkPlan({ job, planned }: FsckInput, tasks: readonly Task[], report: 
   for (const task of existing) if (!wanted.has(task)) report("I4", task, `exists, but is not in the plan of ${name}`);
 }
 
-function checkEnd({ job }: FsckInput, tasks: readonly Task[], report: Report): void {
+function checkEnd({ job, nowMs }: FsckInput, tasks: readonly Task[], report: Report): void {
   const { conditions } = job.status;
   const isTrue = (type: string): boolean => findCondition(conditions, type)?.status === "True";
   const open = tasks.filter((task) => !terminal.has(task.status.state));
   const ended = ["Complete", "Failed", "Cancelled"].filter(isTrue);
+  const sinceMs = Math.max(0, ...ended.map((type) => findCondition(conditions, type)?.lastTransitionAtMs ?? 0));
   for (const task of open) {
-    if (ended.length > 0)
+    const changedAtMs = Math.max(sinceMs, ...task.status.conditions.map((each) => each.lastTransitionAtMs));
+    if (ended.length > 0 && nowMs - changedAtMs >= endLagMs)
       report("I4", task.metadata.name, `is ${task.status.state}, but the job is ${ended.join(" and ")}`);
   }
   if (isTrue("Complete") && isTrue("Failed")) report("I4", job.metadata.name, "is both Complete and Failed");
@@ -147,7 +151,9 @@ function checkEnd({ job }: FsckInput, tasks: readonly Task[], report: Report): v
 
 function checkCounts({ job, nowMs }: FsckInput, tasks: readonly Task[], report: Report): void {
   const { counts, finishedAtMs } = job.status;
-  if (finishedAtMs === undefined || nowMs - finishedAtMs < countersLagMs) return;
+  const isOpen = tasks.some((task) => !terminal.has(task.status.state));
+  // A task that was retried a moment ago is not counted yet.
+  if (finishedAtMs === undefined || nowMs - finishedAtMs < countersLagMs || isOpen) return;
   for (const state of ["Pending", "Running", "Merging", "Succeeded", "Failed", "Cancelled"] as const) {
     const said = counts[state.toLowerCase() as Lowercase<typeof state>];
     const found = tasks.filter((task) => task.status.state === state).length;
