@@ -25,7 +25,6 @@ export interface Expectation {
 const peakMin = 100;
 const liarsMin = 4;
 const reopenedMin = 3;
-const secondsMax = 180;
 
 /** Compares what was seen with what the demo promises. */
 export function judge(findings: Findings): readonly Expectation[] {
@@ -61,13 +60,7 @@ export function judge(findings: Findings): readonly Expectation[] {
     expect(fsck.code === 0, `agentctl fsck: ${fsck.text}`),
     expect(
       findings.applyCode === applyWanted,
-      applyWanted === 3
-        ? `agentctl apply ended with ${findings.applyCode}: 3, the job failed, for ${outcomes.failed.length} task that did`
-        : `agentctl apply ended with ${findings.applyCode}: 0, the job is complete`,
-    ),
-    expect(
-      findings.seconds <= secondsMax,
-      `the whole took ${Math.round(findings.seconds)} s, at most ${secondsMax} wanted`,
+      `agentctl apply ended with exit code ${findings.applyCode}; ${applyWanted} is for ${outcomes.failed.length} failed tasks`,
     ),
   ];
 }

@@ -28,6 +28,7 @@ export function printFindings(screen: Screen, findings: Findings): void {
     `  ${group(input)} prompt tokens, ${share} % from the prefix cache, ${group(output)} generated, ${turns} turns`,
   );
   screen.line(`  ${engine.requests} requests; faulty on purpose: ${faults.length === 0 ? "none" : faults.join(", ")}`);
+  screen.line(`  ${Math.round(findings.seconds)} s from the start of the demo to the end of the job`);
 }
 
 /** Prints each promise and whether it held. @returns whether all did */
