@@ -89,7 +89,11 @@ export function coordinatorPart(context: PartContext): Part {
   const made = part(context, "coordinator", "coordinator", args, defined(context.env));
   return {
     ...made,
-    argsAgain: ({ listen, http }) => [...made.args, `--listen=${String(listen)}`, `--http=${new URL(String(http)).host}`],
+    argsAgain: ({ listen, http }) => [
+      ...made.args,
+      `--listen=${String(listen)}`,
+      `--http=${new URL(String(http)).host}`,
+    ],
   };
 }
 

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { checkGitVersion } from "../platform/git/git-version.ts";
 import { type Authority, loadOrCreateAuthority } from "../platform/nats/credentials.ts";
 import { findNatsServer } from "../platform/nats/find-nats-server.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
@@ -43,6 +44,7 @@ const stopGraceMs = 20_000;
  * @throws Error with one sentence for a person when something lacks.
  */
 export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): Promise<RunningTree> {
+  await checkGitVersion(deps.env["PATH"] ?? "", signal);
   const data = await openDataDirectory(config.dataDirectory);
   const parts: SupervisedPart[] = [];
   let nats: NatsPart | undefined;

@@ -86,10 +86,11 @@ test("two jobs at once share the slots fairly", async () => {
   await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("early", slow) });
   await eventually("a full worker", async () => ((await running(agentd, "early")) === 8 ? true : undefined));
   await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("late", slow) });
-  await eventually("an equal share", async () => {
-    const [early, late] = [await running(agentd, "early"), await running(agentd, "late")];
-    return early >= 3 && early <= 5 && late >= 3 && late <= 5 ? true : undefined;
+  const shares = await eventually("an equal share", async () => {
+    const both = [await running(agentd, "early"), await running(agentd, "late")];
+    return both.every((share) => share >= 3 && share <= 5) ? both : undefined;
   });
+  expect(shares).toHaveLength(2);
 });
 
 test("parallelism and suspend bound what runs, dependencies order it, and why says so", async () => {

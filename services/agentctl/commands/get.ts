@@ -4,6 +4,7 @@ import { type Task, TaskSchema } from "../../gen/agentd/v1/task_pb.ts";
 import { type Worker, WorkerSchema } from "../../gen/agentd/v1/worker_pb.ts";
 import { jobTable } from "../output/job-table.ts";
 import { taskTable } from "../output/task-table.ts";
+import { statusColors } from "../output/terminal.ts";
 import { workerTable } from "../output/worker-table.ts";
 import { fullName, parseKind, parseReferences, type ResourceKind, UsageError } from "../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../session.ts";
@@ -152,7 +153,13 @@ function printJobs(session: Session, jobs: readonly Job[], { output }: GetOption
       "job",
       jobs.map((job) => job.metadata?.name),
     );
-  else printTable(session, "jobs", jobs.length, jobTable(jobs, session.now(), output === "wide"));
+  else
+    printTable(
+      session,
+      "jobs",
+      jobs.length,
+      jobTable(jobs, session.now(), output === "wide", statusColors(session.terminal)),
+    );
 }
 
 function printTasks(session: Session, tasks: readonly Task[], { output }: GetOptions, isNamed: boolean): void {
@@ -168,7 +175,13 @@ function printTasks(session: Session, tasks: readonly Task[], { output }: GetOpt
       "task",
       tasks.map((task) => task.metadata?.name),
     );
-  else printTable(session, "tasks", tasks.length, taskTable(tasks, session.now(), output === "wide"));
+  else
+    printTable(
+      session,
+      "tasks",
+      tasks.length,
+      taskTable(tasks, session.now(), output === "wide", statusColors(session.terminal)),
+    );
 }
 
 function printWorkers(session: Session, workers: readonly Worker[], { output }: GetOptions, isNamed: boolean): void {
@@ -184,7 +197,8 @@ function printWorkers(session: Session, workers: readonly Worker[], { output }: 
       "worker",
       workers.map((worker) => worker.metadata?.name),
     );
-  else printTable(session, "workers", workers.length, workerTable(workers, session.now()));
+  else
+    printTable(session, "workers", workers.length, workerTable(workers, session.now(), statusColors(session.terminal)));
 }
 
 function withoutHeader(table: string): string {
@@ -207,7 +221,9 @@ async function watch(session: Session, kind: ResourceKind, shown: Shown, options
       const { resourceVersion } = await session.jobs.listJobs({ parent, pageSize: 1 }, call);
       for await (const { job } of session.jobs.watchJobs({ parent, resourceVersion }, call)) {
         if (job === undefined || !isWanted(job.metadata?.name)) continue;
-        session.terminal.out(`${withoutHeader(jobTable([job], session.now(), isWide))}\n`);
+        session.terminal.out(
+          `${withoutHeader(jobTable([job], session.now(), isWide, statusColors(session.terminal)))}\n`,
+        );
       }
       break;
     }
@@ -217,7 +233,9 @@ async function watch(session: Session, kind: ResourceKind, shown: Shown, options
       const { resourceVersion } = await session.tasks.listTasks({ parent: tasksParent, pageSize: 1 }, call);
       for await (const { task } of session.tasks.watchTasks({ parent: tasksParent, resourceVersion }, call)) {
         if (task === undefined || !isWanted(task.metadata?.name)) continue;
-        session.terminal.out(`${withoutHeader(taskTable([task], session.now(), isWide))}\n`);
+        session.terminal.out(
+          `${withoutHeader(taskTable([task], session.now(), isWide, statusColors(session.terminal)))}\n`,
+        );
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import type { Condition } from "../../gen/agentd/v1/resource_pb.ts";
 import { ageOf, formatCount } from "./quantity.ts";
-import { formatTable } from "./table.ts";
+import { type Decorate, formatTable } from "./table.ts";
 
 /** The condition of that type when it is True. */
 export function trueCondition(job: Job, type: string): Condition | undefined {
@@ -19,7 +19,7 @@ export function jobStatusText(job: Job): string {
 }
 
 /** Jobs as `agentctl get jobs` shows them. */
-export function jobTable(jobs: readonly Job[], nowMs: number, isWide: boolean): string {
+export function jobTable(jobs: readonly Job[], nowMs: number, isWide: boolean, decorate?: Decorate): string {
   const header = ["NAME", "STATUS", "MERGED", "RUNNING", "FAILED", "TOKENS", "AGE"];
   const rows = jobs.map((job) => {
     const counts = job.status?.counts;
@@ -35,5 +35,5 @@ export function jobTable(jobs: readonly Job[], nowMs: number, isWide: boolean): 
     ];
     return isWide ? [...row, job.spec?.target?.branch ?? "", job.status?.headCommit.slice(0, 7) ?? ""] : row;
   });
-  return formatTable(isWide ? [...header, "BRANCH", "HEAD"] : header, rows);
+  return formatTable(isWide ? [...header, "BRANCH", "HEAD"] : header, rows, decorate);
 }

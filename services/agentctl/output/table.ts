@@ -2,17 +2,27 @@ import { visibleLine } from "./visible.ts";
 
 const columnGap = "   ";
 
+/** Dresses a cell once it is padded, so that columns stay aligned. */
+export type Decorate = (padded: string, column: string) => string;
+
 /**
  * Rows under a header in stable, left-aligned columns, as kubectl prints them. Cells are made visible;
  * the last column is not padded. No rows gives the header alone.
  */
-export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function formatTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  decorate: Decorate = (padded) => padded,
+): string {
   const cells = [header, ...rows.map((row) => row.map((cell) => (cell === "" ? "-" : visibleLine(cell))))];
   const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
   return cells
-    .map((row) =>
+    .map((row, index) =>
       row
-        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+        .map((cell, column) => {
+          const padded = column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0);
+          return index === 0 ? padded : decorate(padded, header[column] ?? "");
+        })
         .join(columnGap)
         .trimEnd(),
     )

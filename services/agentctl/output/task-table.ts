@@ -1,6 +1,6 @@
 import type { Task } from "../../gen/agentd/v1/task_pb.ts";
 import { ageOf, formatCount } from "./quantity.ts";
-import { formatTable } from "./table.ts";
+import { type Decorate, formatTable } from "./table.ts";
 
 /** The status column: the state, with the outcome where it says more. */
 export function taskStatusText(task: Task): string {
@@ -17,7 +17,7 @@ function workerOf(task: Task): string {
 }
 
 /** Tasks as `agentctl get tasks` shows them. */
-export function taskTable(tasks: readonly Task[], nowMs: number, isWide: boolean): string {
+export function taskTable(tasks: readonly Task[], nowMs: number, isWide: boolean, decorate?: Decorate): string {
   const rows = tasks.map((task) => {
     const usage = task.status?.usage;
     const hasRun = (task.status?.attempt ?? 0) > 0;
@@ -33,5 +33,5 @@ export function taskTable(tasks: readonly Task[], nowMs: number, isWide: boolean
     if (!isWide) return row;
     return [...row, task.spec?.item ?? "", task.status?.landedCommit.slice(0, 7) ?? "", task.status?.message ?? ""];
   });
-  return formatTable(isWide ? wideHeader : header, rows);
+  return formatTable(isWide ? wideHeader : header, rows, decorate);
 }

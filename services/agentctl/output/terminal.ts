@@ -1,3 +1,5 @@
+import type { Decorate } from "./table.ts";
+
 /** Where a command writes, and what that place can do. */
 export interface Terminal {
   /** Writes to standard output; bytes go through as they are. */
@@ -31,7 +33,17 @@ export function createTerminal({ stdout, stderr, env }: TerminalEnvironment): Te
 
 const codes = { green: 32, yellow: 33, red: 31 } as const;
 
-/** Green is done, yellow waits, red needs you. Plain where colour is off. */
-export function paint(terminal: Terminal, color: keyof typeof codes, text: string): string {
-  return terminal.hasColor ? `\u001b[${codes[color]}m${text}\u001b[0m` : text;
+/** Green is done, yellow waits, red needs you; what is under way has no colour. */
+function colorOf(status: string): keyof typeof codes | undefined {
+  if (/^(Succeeded|Complete|Ready)/.test(status)) return "green";
+  if (/^(Pending|Planning|Suspended|Draining)/.test(status)) return "yellow";
+  return /^(Failed|Lost)/.test(status) ? "red" : undefined;
+}
+
+/** Colours the STATUS column of a table; plain where colour is off. */
+export function statusColors(terminal: Terminal): Decorate {
+  return (padded, column) => {
+    const color = terminal.hasColor && column === "STATUS" ? colorOf(padded) : undefined;
+    return color === undefined ? padded : `\u001b[${codes[color]}m${padded}\u001b[0m`;
+  };
 }

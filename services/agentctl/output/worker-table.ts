@@ -1,10 +1,10 @@
 import type { Worker } from "../../gen/agentd/v1/worker_pb.ts";
 import { ageOf } from "./quantity.ts";
-import { formatFields, formatTable } from "./table.ts";
+import { type Decorate, formatFields, formatTable } from "./table.ts";
 import { visibleLine } from "./visible.ts";
 
 /** Workers as `agentctl get workers` shows them. */
-export function workerTable(workers: readonly Worker[], nowMs: number): string {
+export function workerTable(workers: readonly Worker[], nowMs: number, decorate?: Decorate): string {
   const header = ["NAME", "STATUS", "BUSY", "SANDBOX", "HOST", "VERSION", "AGE"];
   const rows = workers.map((worker) => [
     worker.metadata?.name ?? "",
@@ -15,7 +15,7 @@ export function workerTable(workers: readonly Worker[], nowMs: number): string {
     worker.status?.version ?? "",
     ageOf(worker.status?.startTime, nowMs),
   ]);
-  return formatTable(header, rows);
+  return formatTable(header, rows, decorate);
 }
 
 /** One worker as `agentctl describe worker` shows it. */

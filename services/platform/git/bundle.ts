@@ -59,20 +59,7 @@ export async function createBundle(
   }
 }
 
-/**
- * Reads the header of a bundle file.
- *
- * @throws AgentdError BUNDLE_INVALID; NOT_SUPPORTED for SHA-256 repositories and filtered bundles.
- */
-export async function readBundleHeader(file: string): Promise<BundleHeader> {
-  const handle = await open(file, "r");
-  try {
-    return await readHeader(handle, file);
-  } finally {
-    await handle.close();
-  }
-}
-
+/** @throws AgentdError BUNDLE_INVALID; NOT_SUPPORTED for SHA-256 repositories and filtered bundles. */
 async function readHeader(handle: FileHandle, file: string): Promise<BundleHeader> {
   const buffer = Buffer.alloc(HEADER_BYTES_MAX);
   const { bytesRead } = await handle.read(buffer, 0, HEADER_BYTES_MAX, 0);
