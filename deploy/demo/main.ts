@@ -21,7 +21,7 @@ const branch = `agentd/${job}`;
 const simulatorFlags = [
   "--slots=128",
   "--prefill-tokens-per-second=4000",
-  "--decode-ms-per-token=120",
+  "--decode-ms-per-token=170",
   // Faults are drawn from the seed and each task's text. With these texts 8 of the 120 tasks lie at first, one of them for ever;
   // the shares leave room for other texts: fewer than 4 liars would be a seed in seventy.
   "--seed=180",
