@@ -101,7 +101,7 @@ function judge(view: JobView, visible: readonly Task[], counts: TaskCounts): Ver
   return {
     type: "Failed",
     reason: byDeadline ? "DeadlineExceeded" : "TasksFailed",
-    message: `${counts.failed} tasks failed, ${counts.cancelled} were cancelled, ${counts.succeeded} succeeded`,
+    message: `failed: ${counts.failed}, cancelled: ${counts.cancelled}, succeeded: ${counts.succeeded}`,
   };
 }
 

@@ -35,7 +35,8 @@ export function progressLine({ job, elapsedMs, slots }: ProgressView, hasBar: bo
   const counts = job.status?.counts;
   const total = job.status?.total ?? 0;
   if (total === 0 || counts === undefined) return `${jobStatusText(job).toLowerCase()}   ${formatAge(elapsedMs)}`;
-  const ended = counts.succeeded + counts.failed + counts.cancelled;
+  // What waits for its merge is worked: landing takes whole batches at a time and says nothing about the pace.
+  const worked = counts.succeeded + counts.failed + counts.cancelled + counts.merging;
   const reopened = job.status?.reopened ?? 0;
   const parts = [
     `merged ${counts.succeeded}/${total}${hasBar ? ` ${bar(counts.succeeded, total)}` : ""}`,
@@ -45,7 +46,7 @@ export function progressLine({ job, elapsedMs, slots }: ProgressView, hasBar: bo
     counts.failed > 0 ? `failed ${counts.failed}` : "",
     slots === undefined ? "" : `slots ${slots.busy}/${slots.total}`,
     tokensText(job),
-    `${formatAge(elapsedMs)}${remaining(ended, total, elapsedMs)}`,
+    `${formatAge(elapsedMs)}${remaining(worked, total, elapsedMs)}`,
   ];
   return parts.filter((part) => part !== "").join("   ");
 }
