@@ -156,6 +156,34 @@ describe("a completion", () => {
   }, 60_000);
 });
 
+describe("a failed attempt", () => {
+  it("keeps its result to be read, and its outcome whatever that result is", async () => {
+    const replica = await stage.coordinator();
+    const names = ["good", "wrong", "garbage"];
+    const tasks = Object.fromEntries(names.map((name) => [name, {}]));
+    const job = await stageJob(stage, replica, { files, tasks, spec: { backoffLimit: 0 } });
+    const worker = await stage.worker("w-1");
+    const red = { outcome: "GateFailed" as const, message: "red", checks: [sampleCheck("Failed", "boom")] };
+    for (const _ of names) {
+      const assignment = await worker.next();
+      const { task, base } = assignment;
+      const over = task === "wrong" ? { commit: base } : task === "garbage" ? { commit: "f".repeat(40) } : {};
+      await worker.finish(assignment, { "a.txt": `${task}\n` }, { ...red, ...over });
+    }
+    for (const name of names) {
+      expect(job.task(name).status).toMatchObject({ state: "Failed", outcome: "GateFailed", message: "red" });
+    }
+    expect(job.task("good").status.attempts[0]).toMatchObject({
+      commit: expect.stringMatching(/^[0-9a-f]{40}$/),
+      bundle: expect.any(String),
+      changed: { count: 1, paths: ["a.txt"] },
+    });
+    expect(job.task("good").status.result).toBeUndefined();
+    for (const name of ["wrong", "garbage"]) expect(job.task(name).status.attempts[0]?.commit).toBeUndefined();
+    expect(job.head().landed).toBe(0);
+  }, 30_000);
+});
+
 describe("a lease", () => {
   it("is lost by silence: another worker gets the task, isolated, and the late result is refused", async () => {
     const replica = await stage.coordinator({ leaseMs: 600 });

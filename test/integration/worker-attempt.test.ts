@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AgentdError } from "../../services/core/errors.ts";
+import type { CompleteRequest } from "../../services/core/worker-protocol.ts";
 import { getObject } from "../../services/platform/nats/objects.ts";
 import { readTranscripts } from "../../services/platform/nats/transcripts.ts";
 import { until } from "../support/until.ts";
@@ -26,6 +27,23 @@ describe("an attempt", () => {
     worker = await stand.startWorker("w1", ["--slots", "8", "--sandbox", "none"]);
   });
   afterAll(() => stand[Symbol.asyncDispose]());
+
+  /** The changed lines of a result, out of its bundle. */
+  async function changeOf(result: CompleteRequest): Promise<string> {
+    const { repository } = stand;
+    const directory = await mkdtemp(join(tmpdir(), "agentd-result-"));
+    const file = join(directory, "result.bundle");
+    await getObject(stand.link, "inbox", result.object ?? "", file, {}, limit());
+    repository.git("fetch", "-q", file, `refs/agentd/result:refs/heads/result-${result.task}`);
+    await rm(directory, { recursive: true });
+    expect(repository.git("rev-parse", `result-${result.task}`)).toBe(result.commit);
+    const diff = repository.git("diff", "-U0", `${result.commit}^`, result.commit ?? "");
+    return diff
+      .split("\n")
+      .filter((line) => /^[-+](?![-+])/.test(line))
+      .map((line) => `${line}\n`)
+      .join("");
+  }
 
   it("turns the agent's change into one commit on the base, proven and in a bundle", async () => {
     const { coordinator, repository } = stand;
@@ -105,6 +123,12 @@ describe("an attempt", () => {
         { name: "late", status: "NotRun" },
       ],
     });
+    // What it changed can be read all the same.
+    expect(red).toMatchObject({
+      changed: { count: 1, paths: ["a.txt"] },
+      commit: expect.stringMatching(/^[0-9a-f]{40}$/),
+    });
+    expect(await changeOf(red)).toBe("-old\n+new\n");
     const both = await coordinator.completeOf("red-too");
     expect(both).toMatchObject({ outcome: "GateFailed", checks: [{ status: "Failed", base: "Failed" }] });
     expect(both.notice).toContain("seen");
@@ -119,6 +143,28 @@ describe("an attempt", () => {
     const result = await coordinator.completeOf("wide");
     expect(result).toMatchObject({ outcome: "GateFailed" });
     expect(result.message).toContain('"b.txt"');
+    expect(await changeOf(result)).toContain("+x\n");
+  });
+
+  it("keeps what an agent changed that ran out of turns", async () => {
+    const { coordinator } = stand;
+    const limits = { turns: 2, tokens: 1_000_000, wallMs: 60_000 };
+    const taskText = 'Replace "old" with "new" in a.txt\nAppend the line "x" to b.txt';
+    await coordinator.offer(await stand.assignment({ task: "short", taskText, limits }));
+    const result = await coordinator.completeOf("short");
+    expect(result).toMatchObject({ outcome: "MaxTurns" });
+    expect(await changeOf(result)).toContain("+new\n");
+  });
+
+  it("ends as it would without a change when an agent failed before it changed anything", async () => {
+    const { coordinator } = stand;
+    const limits = { turns: 1, tokens: 1_000_000, wallMs: 60_000 };
+    const taskText = 'Replace "old" with "new" in a.txt';
+    await coordinator.offer(await stand.assignment({ task: "idle", taskText, limits }));
+    const result = await coordinator.completeOf("idle");
+    expect(result).toMatchObject({ outcome: "MaxTurns" });
+    expect(result).not.toHaveProperty("object");
+    expect(result).not.toHaveProperty("commit");
   });
 
   it("passes Blocked on with the agent's words", async () => {
@@ -198,6 +244,19 @@ describe("an attempt", () => {
     expect(await coordinator.completeOf("v1")).toMatchObject({ outcome: "Done", checks: [{ status: "Passed" }] });
     const red = await coordinator.completeOf("v2");
     expect(red).toMatchObject({ outcome: "GateFailed", checks: [{ status: "Failed" }] });
+  });
+
+  it("says again how a failed attempt ended, without its changes, when those are refused", async () => {
+    const { coordinator } = stand;
+    const taskText = 'Replace "old" with "new" in a.txt';
+    const checks = [check("works", "sleep 0.5; false")];
+    await coordinator.offer(await stand.assignment({ task: "large", taskText, checks }));
+    await coordinator.phaseOf("large", "Gate");
+    coordinator.refusals.push(new AgentdError("UPLOAD_TOO_LARGE", "too large"));
+    const result = await coordinator.completeOf("large");
+    expect(result).toMatchObject({ outcome: "GateFailed", changed: { count: 1 }, checks: [{ status: "Failed" }] });
+    expect(result).not.toHaveProperty("object");
+    expect(result).not.toHaveProperty("commit");
   });
 
   it("repeats a claim under the same id, and a complete, until there is an answer", async () => {

@@ -34,7 +34,7 @@ export type ReceivedResult = Pick<AttemptEnded, "outcome"> &
 export interface ResultReceiver {
   /**
    * Verifies the bundle, looks at what it changes and copies it into bucket `agentd`. A bad bundle or a change outside
-   * `writes` is an outcome, not an error.
+   * `writes` is an outcome, not an error; of a failed attempt a bad bundle is only left out.
    * @throws AgentdError OBJECT_MISSING, STORE_UNAVAILABLE: the worker repeats its call
    */
   receiveResult(result: ReportedResult, signal: AbortSignal): Promise<ReceivedResult>;
@@ -74,7 +74,7 @@ export function createResultReceiver(deps: ResultReceiverDeps): ResultReceiver {
             isAgentdError(error, "UPLOAD_TOO_LARGE") ||
             isAgentdError(error, "LIMIT_EXCEEDED");
           if (!isBad) throw error;
-          return { outcome: "ProtocolViolation", message: `the result was refused: ${error.message}` };
+          return refusedResult(result, `the result was refused: ${error.message}`);
         }
       }, signal),
     receiveOutput: (object, signal) =>
@@ -98,7 +98,7 @@ async function verify(
   const files = await importResult(repository, file, { base, commit, maxBytes }, signal);
   const parents = await parentsOf(repository, commit, signal);
   if (parents !== base) {
-    return { outcome: "ProtocolViolation", message: "the result is not one commit on the attempt's base" };
+    return refusedResult(result, "the result is not one commit on the attempt's base");
   }
   const paths = files.map((each) => each.path);
   // The numbers of lines are for people only: the worker's are good enough.
@@ -123,6 +123,11 @@ async function verify(
   );
   if (missing.length === 0) return { ...evidence, outcome: "Done" };
   return { ...evidence, outcome: "GateFailed", message: `check "${missing[0]?.name}" has no green result` };
+}
+
+/** A failed attempt stays what it was: its result is only there to be read. */
+function refusedResult(result: ReportedResult, message: string): ReceivedResult {
+  return result.outcome === "Done" ? { outcome: "ProtocolViolation", message } : { outcome: result.outcome };
 }
 
 async function parentsOf(repository: Repository, commit: string, signal: AbortSignal): Promise<string> {

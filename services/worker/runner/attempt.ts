@@ -14,7 +14,7 @@ import { shellStatus } from "../workspace/shell.ts";
 import type { RunAgentTask } from "./agent-task.ts";
 import { type AttemptProgress, type AttemptResult, attemptResult, type RunAttempt } from "./attempt-result.ts";
 import { failureResult } from "./failure.ts";
-import type { ResultSink } from "./result-sink.ts";
+import type { HarvestedResult, ResultSink } from "./result-sink.ts";
 import type { TranscriptSink } from "./transcript-sink.ts";
 
 /** A plan's command may print this much: 8 MiB. */
@@ -117,22 +117,51 @@ async function runAgentAttempt(run: Run, prepared: Prepared): Promise<AttemptRes
     progress.onUsage(usage);
   };
   const agent = await deps.runAgentTask(assignment, tree.place, onUsage, signal);
-  if (agent.outcome !== "Done") return attemptResult(agent.outcome, agent.detail, { claimed: agent.summary });
+  const takeHarvest = async (): Promise<HarvestedResult | undefined> => {
+    // What still runs must not change the files while they are collected.
+    await space.reap();
+    return await deps.results.harvest(tree.worktree, assignment, signal);
+  };
+  if (agent.outcome !== "Done") {
+    return withDiff(run, attemptResult(agent.outcome, agent.detail, { claimed: agent.summary }), takeHarvest);
+  }
   progress.onPhase("Gate");
-  // What still runs must not change the files while they are collected.
-  await space.reap();
-  const harvest = await deps.results.harvest(tree.worktree, assignment, signal);
+  const harvest = await takeHarvest();
   if (harvest === undefined) return withoutChange(run, prepared, agent.summary);
   const evidence = { claimed: agent.summary, changed: harvest.changed };
   const outside = outsideWrites(harvest.paths, assignment.writes);
   if (outside.length > 0) {
     const message = describeOutside(outside, assignment.writes ?? []);
-    return attemptResult("GateFailed", message, { ...evidence, notice: `The last attempt was refused: ${message}.` });
+    const notice = `The last attempt was refused: ${message}.`;
+    return withDiff(run, attemptResult("GateFailed", message, { ...evidence, notice }), () => harvest);
   }
   const gate = await gateAt(run, prepared, harvest, true);
-  if (!gate.isGreen) return gateFailed(gate, evidence);
+  if (!gate.isGreen) return withDiff(run, gateFailed(gate, evidence), () => harvest);
   const object = await deps.results.storeBundle(harvest, assignment.base, signal);
   return attemptResult("Done", agent.detail, { ...evidence, commit: harvest.commit, object, checks: gate.checks });
+}
+
+/**
+ * A failed end with what the agent changed, for people to read: no work is lost because it was not finished.
+ * What goes wrong here must not change how the attempt ended.
+ */
+async function withDiff(
+  run: Run,
+  ended: AttemptResult,
+  take: () => HarvestedResult | undefined | Promise<HarvestedResult | undefined>,
+): Promise<AttemptResult> {
+  const { deps, assignment, progress, signal } = run;
+  progress.onPhase("Completing");
+  try {
+    const harvest = await take();
+    if (harvest === undefined) return ended;
+    const object = await deps.results.storeBundle(harvest, assignment.base, signal);
+    return { ...ended, commit: harvest.commit, object, changed: harvest.changed };
+  } catch (error) {
+    const { uid, task, attempt } = assignment;
+    deps.logger.warn({ uid, task, attempt, err: error }, "the changes of a failed attempt could not be kept");
+    return ended;
+  }
 }
 
 /** The agent says done, but no file differs from the base: true only if the checks prove it. */

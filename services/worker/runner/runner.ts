@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { isAgentdError, type Reason } from "../../core/errors.ts";
+import { type AgentdError, isAgentdError, type Reason } from "../../core/errors.ts";
 import { noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment, AttemptRef, CompleteRequest, HeldAttempt, StopSignal } from "../../core/worker-protocol.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
@@ -210,21 +210,23 @@ async function complete(
       deps.logger.info({ uid, task, attempt }, "result dropped: a newer attempt owns the task");
     } else if (isAgentdError(error) && error.reason !== "TOKEN_INVALID") {
       deps.logger.warn({ uid, task, attempt, err: error }, "result refused");
-      // A bundle that nobody will take is what the agent made; anything else is trouble between us and the coordinator.
-      const outcome = bundleRefusals.has(error.reason) ? "GateFailed" : "Infra";
-      const { usage, claimed } = result;
-      const message = `the result was refused: ${error.message}`;
-      await send({
-        ...attemptResult(outcome, message, { usage, claimed, notice: message }),
-        uid,
-        task,
-        attempt,
-        token,
-      });
+      await send({ ...refusedResult(result, error), uid, task, attempt, token });
     } else throw error;
   } finally {
     deadline.stop();
   }
+}
+
+/** What is left to say when the coordinator will not take a result. */
+function refusedResult(result: AttemptResult, error: AgentdError): AttemptResult {
+  const { object, commit: _commit, ...bare } = result;
+  // The changes of a failed attempt are only there to be read: without them it is still what it was.
+  if (result.outcome !== "Done" && object !== undefined) return bare;
+  // A bundle that nobody will take is what the agent made; anything else is trouble between us and the coordinator.
+  const outcome = bundleRefusals.has(error.reason) ? "GateFailed" : "Infra";
+  const { usage, claimed } = result;
+  const message = `the result was refused: ${error.message}`;
+  return attemptResult(outcome, message, { usage, claimed, notice: message });
 }
 
 /** A signal that aborts {@link giveBackTimeoutMs} after `closing` does. */
