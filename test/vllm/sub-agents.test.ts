@@ -62,6 +62,7 @@ test(`${agents} sub-agents on a real vLLM each end in a truthful outcome, and ev
     "MaxTurns",
     "ProtocolViolation",
     "BudgetExceeded",
+    "DeadlineExceeded",
   ];
   for (const task of tasks) {
     expect(["Succeeded", "Failed"]).toContain(task.status.state);
