@@ -1,21 +1,7 @@
 import type { Readable } from "node:stream";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { apply } from "./commands/apply.ts";
-import { cancel } from "./commands/cancel.ts";
-import { deleteJobs } from "./commands/delete.ts";
-import { describe } from "./commands/describe.ts";
-import { diff } from "./commands/diff.ts";
-import { fetch } from "./commands/fetch.ts";
-import { fsck } from "./commands/fsck.ts";
-import { get } from "./commands/get.ts";
-import { logs } from "./commands/logs.ts";
-import { retry } from "./commands/retry.ts";
 import { version } from "./commands/version.ts";
-import { wait } from "./commands/wait.ts";
-import { why } from "./commands/why.ts";
 import { resolveServer } from "./config.ts";
-import { connect } from "./connect.ts";
-import { errorText } from "./output/error-text.ts";
 import type { Terminal } from "./output/terminal.ts";
 import { UsageError } from "./resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "./session.ts";
@@ -37,6 +23,8 @@ interface GlobalOptions {
 }
 
 type Action<O> = (session: Session, words: readonly string[], options: O) => Promise<ExitCode>;
+/** Loads a verb's module when it is called: `agentctl version` should not wait for a gRPC library. */
+type Load<O> = () => Promise<Action<O>>;
 
 interface Verb {
   readonly name: string;
@@ -65,7 +53,7 @@ function createProgram(deps: CommandLineDeps, finish: (code: ExitCode) => void):
       "\nExit codes: 0 done, 1 error, 2 wrong usage, 3 the job failed, 4 the wait timed out.\nFirst steps: agentd up --simulate, then agentctl apply -f job.yaml --wait",
     );
 
-  const verb = <O>({ name, words, summary, examples }: Verb, action: Action<O>): Command =>
+  const verb = <O>({ name, words, summary, examples }: Verb, load: Load<O>): Command =>
     program
       .command(name)
       .argument(words, "job/NAME, task/NAME or worker/NAME; or a kind and names")
@@ -74,7 +62,8 @@ function createProgram(deps: CommandLineDeps, finish: (code: ExitCode) => void):
       .addHelpText("after", `\nExamples:\n${examples.map((example) => `  agentctl ${example}`).join("\n")}`)
       .action(async (given: string | string[] | undefined, options: O) => {
         const list = given === undefined ? [] : Array.isArray(given) ? given : [given];
-        finish(await withSession(deps, program.opts<GlobalOptions>(), (session) => action(session, list, options)));
+        const run = async (session: Session) => (await load())(session, list, options);
+        finish(await withSession(deps, program.opts<GlobalOptions>(), run));
       });
 
   addReadingVerbs(verb);
@@ -82,7 +71,7 @@ function createProgram(deps: CommandLineDeps, finish: (code: ExitCode) => void):
   return program;
 }
 
-type AddVerb = <O>(verb: Verb, action: Action<O>) => Command;
+type AddVerb = <O>(verb: Verb, load: Load<O>) => Command;
 
 function addReadingVerbs(verb: AddVerb): void {
   verb(
@@ -92,7 +81,7 @@ function addReadingVerbs(verb: AddVerb): void {
       summary: "list jobs, tasks or workers",
       examples: ["get jobs", "get tasks -l job=zod-4 -w", "get task/zod-4-src-a-ts -o json"],
     },
-    get,
+    async () => (await import("./commands/get.ts")).get,
   )
     .option("-o, --output <format>", "wide, json or name")
     .option("-l, --selector <selector>", "label selector, for example job=zod-4")
@@ -105,11 +94,11 @@ function addReadingVerbs(verb: AddVerb): void {
       summary: "show all about a resource",
       examples: ["describe job/zod-4"],
     },
-    describe,
+    async () => (await import("./commands/describe.ts")).describe,
   );
   verb(
     { name: "logs", words: "<task...>", summary: "show an attempt's turns", examples: ["logs -f task/zod-4-src-a-ts"] },
-    logs,
+    async () => (await import("./commands/logs.ts")).logs,
   )
     .option("-f, --follow", "go on with new turns until the task ends")
     .option("--attempt <n>", "which attempt (default: the last)", parseAttempt);
@@ -120,11 +109,11 @@ function addReadingVerbs(verb: AddVerb): void {
       summary: "show what an attempt changed",
       examples: ["diff task/zod-4-src-a-ts --attempt 3", "get tasks -o name | xargs agentctl diff"],
     },
-    diff,
+    async () => (await import("./commands/diff.ts")).diff,
   ).option("--attempt <n>", "which attempt (default: the last with a result)", parseAttempt);
   verb(
     { name: "why", words: "<task...>", summary: "say what a task waits for", examples: ["why task/zod-4-src-d-ts"] },
-    why,
+    async () => (await import("./commands/why.ts")).why,
   );
   verb(
     {
@@ -133,7 +122,7 @@ function addReadingVerbs(verb: AddVerb): void {
       summary: "wait for a condition of a job",
       examples: ["wait job/zod-4 --for=condition=Complete --timeout=30m"],
     },
-    wait,
+    async () => (await import("./commands/wait.ts")).wait,
   )
     .option("--for <condition>", "condition=NAME", "condition=Complete")
     .option("--timeout <duration>", "for example 30m (default: for ever)");
@@ -144,7 +133,7 @@ function addReadingVerbs(verb: AddVerb): void {
       summary: "recompute every promise from git and the store",
       examples: ["fsck", "fsck job/zod-4"],
     },
-    fsck,
+    async () => (await import("./commands/fsck.ts")).fsck,
   );
 }
 
@@ -164,19 +153,23 @@ function addChangingVerbs(
     .option("--timeout <duration>", "with --wait, for example 30m (default: for ever)")
     .addHelpText("after", "\nExamples:\n  agentctl apply -f job.yaml --wait\n  cat job.yaml | agentctl apply -f -")
     .action(async (options: { filename: string; dryRun?: boolean; wait?: boolean; timeout?: string }) => {
-      finish(await withSession(deps, program.opts<GlobalOptions>(), (session) => apply(session, options)));
+      finish(
+        await withSession(deps, program.opts<GlobalOptions>(), async (session) =>
+          (await import("./commands/apply.ts")).apply(session, options),
+        ),
+      );
     });
   verb(
     { name: "cancel", words: "<resource...>", summary: "end jobs or tasks", examples: ["cancel job/zod-4"] },
-    cancel,
+    async () => (await import("./commands/cancel.ts")).cancel,
   );
   verb(
     { name: "retry", words: "<task...>", summary: "run failed tasks again", examples: ["retry task/zod-4-src-c-ts"] },
-    retry,
+    async () => (await import("./commands/retry.ts")).retry,
   );
   verb(
     { name: "delete", words: "<job...>", summary: "delete jobs and their tasks", examples: ["delete job/zod-4"] },
-    deleteJobs,
+    async () => (await import("./commands/delete.ts")).deleteJobs,
   );
   verb(
     {
@@ -185,7 +178,7 @@ function addChangingVerbs(
       summary: "take a job's branch into this repository",
       examples: ["fetch job/zod-4"],
     },
-    fetch,
+    async () => (await import("./commands/fetch.ts")).fetch,
   );
   program
     .command("version")
@@ -199,6 +192,7 @@ async function withSession(
   action: (session: Session) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const server = resolveServer(options.server, deps.env);
+  const [{ connect }, { errorText }] = await Promise.all([import("./connect.ts"), import("./output/error-text.ts")]);
   await using connection = connect(server);
   try {
     return await action({
@@ -232,6 +226,7 @@ export async function runCommandLine(deps: CommandLineDeps): Promise<ExitCode> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    const { errorText } = await import("./output/error-text.ts");
     deps.terminal.err(errorText(error, "", false));
     return exitCodes.error;
   }
