@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { abortable } from "../platform/nats/abortable.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import { loadSigningKey } from "../platform/nats/control.ts";
 import { publishHint } from "../platform/nats/hints.ts";
@@ -117,6 +118,7 @@ function leaderWorks(options: ReplicaOptions, parts: ReplicaParts, tokens: Retur
   const leases = createLeases({
     ...base,
     leaseMs,
+    confirmConnection: (signal) => abortable(link.connection.flush(), signal),
     stopAttempts(worker, stop) {
       if (link.isConnected) link.connection.publish(subjects.signal(worker), JSON.stringify(stop));
     },

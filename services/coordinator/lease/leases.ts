@@ -23,6 +23,8 @@ export interface LeaseDeps {
   readonly leaseMs: number;
   readonly isLeader: () => boolean;
   readonly isConnected: () => boolean;
+  /** Resolves once NATS has answered: every heartbeat that reached it before was heard. */
+  readonly confirmConnection: (signal: AbortSignal) => Promise<void>;
   readonly monotonicMs: () => number;
   readonly nowMs: () => number;
   readonly random: () => number;
@@ -47,6 +49,8 @@ export function createLeases(deps: LeaseDeps): Leases {
   const clock = createSilenceClock<string>({ tickMs, silenceMs, monotonicMs });
   const tick = async (signal: AbortSignal): Promise<void> => {
     if (!deps.isConnected() || !deps.isLeader()) return clock.restart();
+    // A NATS that hangs passes no heartbeat on either. It makes this tick late, and a late tick starts the counting again.
+    await deps.confirmConnection(signal);
     const running = new Map([...deps.index.running()].map((task) => [idOf(task), task]));
     const silent = clock.tick(running.keys());
     for (const id of silent) {
