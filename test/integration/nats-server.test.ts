@@ -15,7 +15,7 @@ const signal = (): AbortSignal => AbortSignal.timeout(20_000);
 
 test("a server that writes to disk before it acknowledges is accepted", async () => {
   await using server = await startTestServer();
-  await checkStorageSafety(await server.connectSystem(), signal());
+  await expect(checkStorageSafety(await server.connectSystem(), signal())).resolves.toBeUndefined();
 });
 
 test("a server with the default setting is refused as unsafe", async () => {

@@ -12,7 +12,7 @@ export interface Entry<T = unknown> {
 export interface Change {
   readonly key: string;
   readonly revision: number;
-  readonly value: unknown | undefined;
+  readonly value: unknown;
   readonly timeMs: number;
 }
 

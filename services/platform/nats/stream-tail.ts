@@ -67,106 +67,126 @@ interface Session {
  */
 export function tailStream(link: NatsLink, options: TailOptions): StreamTail {
   const stopping = new AbortController();
-  let resume: TailStart = options.start;
-  let generation = 0;
-  let session: Session | undefined;
-  let heldFlow: string | undefined;
-  let wake: (() => void) | undefined;
-
-  const invalidate = (): void => {
-    generation += 1;
-    heldFlow = undefined;
-    session?.subscription.unsubscribe();
-    wake?.();
+  const state: TailState = {
+    resume: options.start,
+    generation: 0,
+    session: undefined,
+    heldFlow: undefined,
+    wake: undefined,
+    stopping: stopping.signal,
   };
-  const begin = async (): Promise<Session> => {
-    const mine = generation;
-    let delivered = 0;
-    let heard: Session | undefined;
-    const onMessage = (error: Error | null, msg: Msg): void => {
-      if (mine !== generation) return;
-      if (error !== null) return invalidate();
-      if (heard !== undefined) heard.lastHeardMs = performance.now();
-      if (isControl(msg)) {
-        // A stalled consumer names the subject to answer in its heartbeats.
-        const flow = msg.reply ?? "";
-        const subject = flow !== "" ? flow : (msg.headers?.get("Nats-Consumer-Stalled") ?? "");
-        if (subject === "") return;
-        if (options.isFull?.() === true) heldFlow = subject;
-        else link.connection.publish(subject);
-        return;
-      }
-      const message = parseTailMessage(msg);
-      if (message === undefined || message.delivery !== delivered + 1) return invalidate();
-      delivered += 1;
-      resume = { kind: "sequence", seq: message.seq + 1 };
-      options.onMessage(message);
-    };
-    const inbox = createInbox(link.inboxPrefix);
-    const subscription = link.connection.subscribe(inbox, { callback: onMessage });
-    try {
-      const info = await withLink(
-        link,
-        `reading stream ${options.stream}`,
-        () => link.jsm.consumers.add(options.stream, consumerConfig(options, resume, inbox)),
-        stopping.signal,
-      );
-      heard = { subscription, consumer: info.name, lastHeardMs: performance.now() };
-      if (mine === generation) options.onOpen?.(info.num_pending + info.delivered.consumer_seq);
-      return heard;
-    } catch (error) {
-      subscription.unsubscribe();
-      throw error;
-    }
-  };
-  const run = async (): Promise<void> => {
-    let failures = 0;
-    while (!stopping.signal.aborted) {
-      const mine = generation;
-      try {
-        if (options.onStart !== undefined) resume = await options.onStart(resume);
-        session = await begin();
-        failures = 0;
-        await untilStale(
-          () => mine !== generation,
-          () => session?.lastHeardMs ?? 0,
-          (fn) => {
-            wake = fn;
-          },
-        );
-        await endSession(link, options.stream, session);
-        session = undefined;
-        if (mine === generation) generation += 1;
-      } catch (error) {
-        if (stopping.signal.aborted) return;
-        failures += 1;
-        if (mine === generation) generation += 1;
-        link.log.debug({ err: error, stream: options.stream, failures }, "stream tail starts again");
-        await pause(Math.min(50 * 2 ** failures, 2_000) * (0.5 + Math.random()), stopping.signal).catch(
-          () => undefined,
-        );
-      }
-    }
-  };
-  const stopStates = link.onState(() => invalidate());
-  const running = run();
+  const stopStates = link.onState(() => invalidate(state));
+  const running = keepReading(link, options, state);
   return {
     restart(start) {
-      resume = start;
-      invalidate();
+      state.resume = start;
+      invalidate(state);
     },
     goOn() {
-      if (heldFlow === undefined || !link.isConnected) return;
-      link.connection.publish(heldFlow);
-      heldFlow = undefined;
+      if (state.heldFlow === undefined || !link.isConnected) return;
+      link.connection.publish(state.heldFlow);
+      state.heldFlow = undefined;
     },
     async close() {
       stopStates();
       stopping.abort(new DOMException("the reader was closed", "AbortError"));
-      invalidate();
+      invalidate(state);
       await running;
     },
   };
+}
+
+/** What the sessions of one tail, one after the other, have in common. */
+interface TailState {
+  resume: TailStart;
+  /** Grows when what is being read counts no more: messages of an older session are dropped. */
+  generation: number;
+  session: Session | undefined;
+  /** The server's question whether to go on, not answered yet. */
+  heldFlow: string | undefined;
+  wake: (() => void) | undefined;
+  readonly stopping: AbortSignal;
+}
+
+function invalidate(state: TailState): void {
+  state.generation += 1;
+  state.heldFlow = undefined;
+  state.session?.subscription.unsubscribe();
+  state.wake?.();
+}
+
+/** Reads in sessions, each going on where the last one ended, until the tail is closed. */
+async function keepReading(link: NatsLink, options: TailOptions, state: TailState): Promise<void> {
+  let failures = 0;
+  while (!state.stopping.aborted) {
+    const mine = state.generation;
+    try {
+      if (options.onStart !== undefined) state.resume = await options.onStart(state.resume);
+      const session = await begin(link, options, state);
+      state.session = session;
+      failures = 0;
+      await untilStale(
+        () => mine !== state.generation,
+        () => session.lastHeardMs,
+        (fn) => {
+          state.wake = fn;
+        },
+      );
+      await endSession(link, options.stream, session);
+      state.session = undefined;
+      if (mine === state.generation) state.generation += 1;
+    } catch (error) {
+      if (state.stopping.aborted) return;
+      failures += 1;
+      if (mine === state.generation) state.generation += 1;
+      link.log.debug({ err: error, stream: options.stream, failures }, "stream tail starts again");
+      const waitMs = Math.min(50 * 2 ** failures, 2_000) * (0.5 + Math.random());
+      await pause(waitMs, state.stopping).catch(() => undefined);
+    }
+  }
+}
+
+/** Makes a consumer where the last session ended. */
+async function begin(link: NatsLink, options: TailOptions, state: TailState): Promise<Session> {
+  const mine = state.generation;
+  let delivered = 0;
+  let heard: Session | undefined;
+  const onMessage = (error: Error | null, msg: Msg): void => {
+    if (mine !== state.generation) return;
+    if (error !== null) return invalidate(state);
+    if (heard !== undefined) heard.lastHeardMs = performance.now();
+    if (isControl(msg)) return answerControl(link, options, state, msg);
+    const message = parseTailMessage(msg);
+    if (message === undefined || message.delivery !== delivered + 1) return invalidate(state);
+    delivered += 1;
+    state.resume = { kind: "sequence", seq: message.seq + 1 };
+    options.onMessage(message);
+  };
+  const inbox = createInbox(link.inboxPrefix);
+  const subscription = link.connection.subscribe(inbox, { callback: onMessage });
+  try {
+    const info = await withLink(
+      link,
+      `reading stream ${options.stream}`,
+      () => link.jsm.consumers.add(options.stream, consumerConfig(options, state.resume, inbox)),
+      state.stopping,
+    );
+    heard = { subscription, consumer: info.name, lastHeardMs: performance.now() };
+    if (mine === state.generation) options.onOpen?.(info.num_pending + info.delivered.consumer_seq);
+    return heard;
+  } catch (error) {
+    subscription.unsubscribe();
+    throw error;
+  }
+}
+
+/** A stalled consumer names the subject to answer in its heartbeats. */
+function answerControl(link: NatsLink, options: TailOptions, state: TailState, msg: Msg): void {
+  const flow = msg.reply ?? "";
+  const subject = flow !== "" ? flow : (msg.headers?.get("Nats-Consumer-Stalled") ?? "");
+  if (subject === "") return;
+  if (options.isFull?.() === true) state.heldFlow = subject;
+  else link.connection.publish(subject);
 }
 
 function consumerConfig(options: TailOptions, start: TailStart, inbox: string): Partial<ConsumerConfig> {
