@@ -69,9 +69,23 @@ export interface Git {
    * any exit code that is not in `okExitCodes`; the signal's reason after an abort.
    */
   run(args: readonly string[], options: GitRunOptions, signal: AbortSignal): Promise<GitResult>;
+  /**
+   * Runs several commands for the price of one: starting a process from a Node with a large heap takes milliseconds, in which
+   * nothing else of it runs. A command that fails ends the script with its exit code. Otherwise like `run`.
+   */
+  runScript(script: GitScript, options: GitRunOptions, signal: AbortSignal): Promise<GitResult>;
 }
 
-const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:/opt/local/bin";
+/** A constant text for a POSIX shell in which `"$@"` stands for this git, as in `"$@" write-tree`. */
+export interface GitScript {
+  /** For messages: "git <name> failed". */
+  readonly name: string;
+  /** Nothing is put into it: values are in the settings' variables (`$GIT_DIR`, …) and on standard input. */
+  readonly text: string;
+}
+
+/** Where git is looked for when nothing else is said. */
+export const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:/opt/local/bin";
 const DEFAULT_STDOUT_BYTES_MAX = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 10 * 60_000;
 const STDERR_BYTES_MAX = 16 * 1024;
@@ -112,7 +126,13 @@ const hardened = [
 
 /** Makes a git for one git dir. Starting nothing itself, it needs no closing. */
 export function createGit(settings: GitSettings): Git {
-  return { settings, run: (args, options, signal) => runGit(settings, args, options, signal) };
+  const nameOf = (args: readonly string[]): string => args.find((argument) => !argument.startsWith("-")) ?? "";
+  return {
+    settings,
+    run: (args, options, signal) => runGit(settings, { name: nameOf(args), args, launcher: [] }, options, signal),
+    runScript: ({ name, text }, options, signal) =>
+      runGit(settings, { name, args: [], launcher: ["/bin/sh", "-e", "-c", text, "sh"] }, options, signal),
+  };
 }
 
 /** The same git with some settings replaced. */
@@ -120,14 +140,22 @@ export function withGitSettings(git: Git, settings: Partial<GitSettings>): Git {
   return createGit({ ...git.settings, ...settings });
 }
 
+interface GitCommand {
+  /** For messages. */
+  readonly name: string;
+  readonly args: readonly string[];
+  /** Words before `git`. */
+  readonly launcher: readonly string[];
+}
+
 async function runGit(
   settings: GitSettings,
-  args: readonly string[],
+  command: GitCommand,
   options: GitRunOptions,
   signal: AbortSignal,
 ): Promise<GitResult> {
   signal.throwIfAborted();
-  const child = startGit(settings, args, options);
+  const child = startGit(settings, command.args, options, command.launcher);
   const group = child.pid;
   let reasonToStop: "abort" | "timeout" | "size" | undefined;
   let ending: Promise<void> | undefined;
@@ -142,25 +170,40 @@ async function runGit(
   const stderr = collect(child.stderr, STDERR_BYTES_MAX, () => {});
   feed(child, options.stdin);
   try {
-    const exitCode = await closed(child, args);
+    const exitCode = await closed(child, command);
     await ending;
     signal.throwIfAborted();
     const isTruncated = reasonToStop === "size";
     const result = { stdout: stdout(), stderr: stderr().toString("utf8"), exitCode: exitCode ?? -1, isTruncated };
     const isOk = (options.okExitCodes ?? [0]).includes(result.exitCode);
     if (reasonToStop === undefined ? isOk : isTruncated && options.truncate === true) return result;
-    throw gitFailure(args, result, reasonToStop);
+    throw gitFailure(command, result, reasonToStop);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   }
 }
 
-function startGit(settings: GitSettings, args: readonly string[], options: GitRunOptions): ChildProcess {
+/**
+ * Starts a git that is as hardened as {@link Git.run} makes it; all three streams are for the caller, who ends it.
+ *
+ * @param launcher words before `git` that start it in another way, such as `stdbuf -o0`.
+ */
+export function spawnGit(git: Git, args: readonly string[], launcher: readonly string[] = []): ChildProcess {
+  return startGit(git.settings, args, { stdin: "" }, launcher);
+}
+
+function startGit(
+  settings: GitSettings,
+  args: readonly string[],
+  options: GitRunOptions,
+  launcher: readonly string[] = [],
+): ChildProcess {
   const stdin = options.stdin;
   // A local path as remote is allowed only where the caller speaks to a remote at all.
   const file = settings.remoteEnvironment === undefined ? "never" : "always";
-  return spawn("git", [...hardened, "-c", `protocol.file.allow=${file}`, ...args], {
+  const [program = "git", ...words] = [...launcher, "git", ...hardened, "-c", `protocol.file.allow=${file}`, ...args];
+  return spawn(program, words, {
     cwd: settings.workTree ?? settings.gitDir,
     env: gitEnvironment(settings, options),
     stdio: [
@@ -232,22 +275,21 @@ function feed(child: ChildProcess, stdin: GitRunOptions["stdin"]): void {
   child.stdin?.end(stdin);
 }
 
-function closed(child: ChildProcess, args: readonly string[]): Promise<number | null> {
+function closed(child: ChildProcess, command: GitCommand): Promise<number | null> {
   return new Promise((resolve, reject) => {
     child.once("close", (exitCode) => resolve(exitCode));
     child.once("error", (cause: NodeJS.ErrnoException) => {
       const hint = cause.code === "ENOENT" ? "Install git 2.38 or newer, or check that the folder exists." : "";
-      reject(new AgentdError("INTERNAL", `Could not start git ${args[0] ?? ""}: ${cause.message}. ${hint}`, { cause }));
+      reject(new AgentdError("INTERNAL", `Could not start git ${command.name}: ${cause.message}. ${hint}`, { cause }));
     });
   });
 }
 
 function gitFailure(
-  args: readonly string[],
+  { name: command }: GitCommand,
   result: GitResult,
   stopped: "abort" | "timeout" | "size" | undefined,
 ): AgentdError {
-  const command = args.find((argument) => !argument.startsWith("-")) ?? "";
   const metadata = { command, exitCode: String(result.exitCode) };
   if (stopped === "size") {
     return new AgentdError("LIMIT_EXCEEDED", `git ${command} printed more than its output cap allows.`, { metadata });

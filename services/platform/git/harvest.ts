@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { lstat } from "node:fs/promises";
+import { lstat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentdError } from "../../core/errors.ts";
 import { runCommand } from "../process/run-command.ts";
 import type { Repository } from "./bare-repository.ts";
-import type { Git, GitIdentity } from "./git.ts";
+import type { Git, GitIdentity, GitScript } from "./git.ts";
 import { createGit } from "./git.ts";
 import { decodePath, gitMessage, splitNul } from "./git-text.ts";
 import type { Worktree } from "./worktree.ts";
@@ -14,11 +14,19 @@ import { copyIndex, worktreeGit, writeGitDirectory } from "./worktree.ts";
 export interface Harvest {
   /** One commit on top of the base; undefined when the tree is unchanged. */
   readonly commit: string | undefined;
-  readonly tree: string;
+  /** What the commit changes, both sides of a rename. */
+  readonly changes: readonly ChangedLines[];
   /** Holds the new objects, with the cache as alternate: make the result's bundle from it. */
   readonly repository: Repository;
   /** Not taken: repositories inside the tree (`dir/`), changed submodules, names that git refuses. */
   readonly skipped: readonly string[];
+}
+
+/** A changed path and its lines; none for a binary file. */
+export interface ChangedLines {
+  readonly path: string;
+  readonly insertions: number;
+  readonly deletions: number;
 }
 
 /** What to write into the result's commit. */
@@ -55,52 +63,86 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   const plain = createGit({ gitDir, ...(searchPath === undefined ? {} : { searchPath }) });
   const repository: Repository = { gitDir, objectDirectory: join(gitDir, "objects"), git: plain };
 
-  await removeBlockingFiles(tree, signal);
-  const skipped = await stageChanges(git, tree, options, signal);
-  const [written, wanted] = await Promise.all([
-    git.run(["write-tree"], {}, signal),
-    git.run(["rev-parse", "--verify", "--end-of-options", `${base}^{tree}`], {}, signal),
-  ]);
-  const treeName = written.stdout.toString("latin1").trim();
-  const isUnchanged = treeName === wanted.stdout.toString("latin1").trim();
-  const result = { tree: treeName, repository, skipped };
-  if (isUnchanged) return { ...result, commit: undefined };
-  const committed = await git.run(
-    ["commit-tree", treeName, "-p", base, "-F", "-"],
-    { stdin: options.message, author: options.author, committer: options.author },
-    signal,
-  );
-  return { ...result, commit: committed.stdout.toString("latin1").trim() };
+  const staged = await findChanges(git, tree, options, signal);
+  const unchanged = { commit: undefined, changes: [], repository, skipped: staged.skipped };
+  if (staged.removed.length + staged.files.length === 0) return unchanged;
+  const { commit, changes } = await commitChanges(git, staged, options, signal);
+  return changes.length === 0 ? unchanged : { ...unchanged, commit, changes };
 }
 
-/** Brings the index up to date with the tree; returns what was skipped. */
-async function stageChanges(git: Git, tree: string, options: HarvestOptions, signal: AbortSignal): Promise<string[]> {
-  // `git add` would start git inside every repository it meets in the tree, and so run its configuration;
-  // these two commands only look at files.
+/** Paths of the tree, sorted by what is to be done with them. */
+interface Staged {
+  readonly skipped: string[];
+  readonly removed: Buffer[];
+  readonly files: Buffer[];
+}
+
+/**
+ * Looks at the whole tree. Git opens every .gitignore and .gitattributes, and a named pipe in its place would hold it for ever:
+ * these go first. `git add` would start git inside every repository that it meets in the tree, and so run its configuration;
+ * `status` that leaves submodules alone only looks at files.
+ */
+const lookScript: GitScript = {
+  name: "status",
+  text: `find "$GIT_WORK_TREE" -name ".git*" ! -type f ! -type d ! -type l -delete 2>/dev/null || :
+exec "$@" status --porcelain=v2 -z --untracked-files=all --ignored=no --ignore-submodules=all --no-renames`,
+};
+
+/**
+ * Takes the listed paths into the index and commits it. Removals first: a file may have become a directory, or a directory a
+ * link. The differences are listed without the tree, whose attributes must not decide what is text.
+ */
+const commitScript: GitScript = {
+  name: "commit",
+  text: `"$@" update-index -z --force-remove --stdin <"$GIT_DIR/agentd-removed"
+"$@" update-index -z --add --remove --replace --stdin
+tree=$("$@" write-tree)
+"$@" commit-tree "$tree" -p HEAD -F "$GIT_DIR/agentd-message"
+unset GIT_WORK_TREE
+exec "$@" diff-index --cached --numstat -z --no-renames --no-ext-diff --no-textconv HEAD`,
+};
+
+async function findChanges(git: Git, tree: string, options: HarvestOptions, signal: AbortSignal): Promise<Staged> {
   const list = { stdoutBytesMax: PATHS_BYTES_MAX, timeoutMs: LIST_TIMEOUT_MS };
-  const [raw, untracked] = await Promise.all([
-    git.run(["diff-files", "--raw", "-z", "--no-renames", "--ignore-submodules=all"], list, signal),
-    git.run(["ls-files", "-z", "--others", "--exclude-standard"], list, signal),
-  ]);
+  const { stdout } = await git.runScript(lookScript, list, signal);
   const skipped: string[] = [];
   const removed: Buffer[] = [];
   const changed: Buffer[] = [];
-  for (const { path, status, oldMode } of rawRecords(raw.stdout)) {
-    if (oldMode === "160000") skipped.push(decodePath(path));
-    else if (status === "D") removed.push(path);
-    else changed.push(path);
-  }
-  for (const path of splitNul(untracked.stdout)) {
-    if (path.at(-1) === 0x2f || isRefusedName(path)) skipped.push(decodePath(path));
+  for (const { path, isTracked, isDeleted, isSubmodule } of statusRecords(stdout)) {
+    const isRefused = !isTracked && (path.at(-1) === 0x2f || isRefusedName(path));
+    if (isSubmodule || isRefused) skipped.push(decodePath(path));
+    else if (isDeleted) removed.push(path);
     else changed.push(path);
   }
   const files = await onlyFiles(tree, changed, options, { removed, skipped });
-  // Removals first: a file may have become a directory, or a directory a link.
-  if (removed.length > 0) {
-    await git.run(["update-index", "-z", "--force-remove", "--stdin"], { stdin: joinNul(removed) }, signal);
+  return { skipped, removed, files };
+}
+
+async function commitChanges(
+  git: Git,
+  staged: Staged,
+  options: HarvestOptions,
+  signal: AbortSignal,
+): Promise<{ commit: string; changes: readonly ChangedLines[] }> {
+  const { gitDir, workTree = "" } = git.settings;
+  await Promise.all([
+    writeFile(join(gitDir, "agentd-removed"), joinNul(staged.removed)),
+    writeFile(join(gitDir, "agentd-message"), options.message),
+  ]);
+  const who = { author: options.author, committer: options.author };
+  const run = { stdin: joinNul(staged.files), stdoutBytesMax: PATHS_BYTES_MAX, ...who };
+  let done = await git.runScript(commitScript, { ...run, okExitCodes: [0, 1, 128] }, signal);
+  if (done.exitCode !== 0 && /Permission denied/.test(done.stderr)) {
+    await makeReadable(workTree, signal);
+    done = await git.runScript(commitScript, run, signal);
   }
-  if (files.length > 0) await addFiles(git, tree, joinNul(files), signal);
-  return skipped;
+  if (done.exitCode !== 0) {
+    const reason = /No space left on device/i.test(done.stderr) ? "DISK_FULL" : "INTERNAL";
+    throw new AgentdError(reason, `The agent's changes could not be taken over: ${gitMessage(done.stderr)}`);
+  }
+  const end = done.stdout.indexOf(0x0a);
+  const commit = done.stdout.toString("latin1", 0, end);
+  return { commit, changes: [...numstatRecords(done.stdout.subarray(end + 1))] };
 }
 
 /** Of the changed paths those that are files or links now; bounds their number and size. */
@@ -137,27 +179,6 @@ async function onlyFiles(
   return files;
 }
 
-/** Git opens every .gitignore and .gitattributes: a named pipe in its place would hold it for ever. */
-async function removeBlockingFiles(tree: string, signal: AbortSignal): Promise<void> {
-  const isSpecial = ["!", "-type", "f", "!", "-type", "d", "!", "-type", "l"];
-  const run = { argv: ["find", tree, "-name", ".git*", ...isSpecial, "-delete"] };
-  const bounds = { timeoutMs: LIST_TIMEOUT_MS, outputBytesMax: 4_096 };
-  await runCommand({ run, cwd: "/", env: { PATH: "/usr/bin:/bin" }, ...bounds }, signal);
-}
-
-async function addFiles(git: Git, tree: string, paths: Buffer, signal: AbortSignal): Promise<void> {
-  const args = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
-  const first = await git.run(args, { stdin: paths, okExitCodes: [0, 1, 128] }, signal);
-  if (first.exitCode === 0) return;
-  if (/Permission denied/.test(first.stderr)) {
-    await makeReadable(tree, signal);
-    await git.run(args, { stdin: paths }, signal);
-    return;
-  }
-  const reason = /No space left on device/i.test(first.stderr) ? "DISK_FULL" : "INTERNAL";
-  throw new AgentdError(reason, `The agent's changes could not be taken over: ${gitMessage(first.stderr)}`);
-}
-
 /** An agent may have taken away its own right to read. Links are not followed; executable bits stay. */
 async function makeReadable(tree: string, signal: AbortSignal): Promise<void> {
   const run = { argv: ["chmod", "-R", "u+rwX", "--", tree] };
@@ -165,11 +186,37 @@ async function makeReadable(tree: string, signal: AbortSignal): Promise<void> {
   await runCommand({ run, cwd: "/", env: { PATH: "/usr/bin:/bin" }, ...bounds }, signal);
 }
 
-function* rawRecords(bytes: Buffer): Generator<{ path: Buffer; status: string; oldMode: string }> {
-  const records = splitNul(bytes);
-  for (let at = 0; at + 1 < records.length; at += 2) {
-    const [oldMode = "", , , , status = ""] = (records[at] ?? Buffer.alloc(0)).toString("latin1").slice(1).split(" ");
-    yield { path: records[at + 1] ?? Buffer.alloc(0), status: status.charAt(0), oldMode };
+interface StatusRecord {
+  readonly path: Buffer;
+  readonly isTracked: boolean;
+  readonly isDeleted: boolean;
+  readonly isSubmodule: boolean;
+}
+
+/** Reads `1 <XY> <sub> <mode in HEAD, index, tree> <object in HEAD, index> <path>` and `? <path>`. */
+function* statusRecords(bytes: Buffer): Generator<StatusRecord> {
+  for (const record of splitNul(bytes)) {
+    if (record[0] === 0x3f) {
+      yield { path: record.subarray(2), isTracked: false, isDeleted: false, isSubmodule: false };
+      continue;
+    }
+    let start = 0;
+    for (let field = 0; field < 8; field += 1) start = record.indexOf(0x20, start) + 1;
+    const [kind, states = "", , , mode] = record.toString("latin1", 0, start).split(" ");
+    if (kind !== "1") throw new AgentdError("INTERNAL", "git status answered in an unknown form.");
+    const path = record.subarray(start);
+    yield { path, isTracked: true, isDeleted: states[1] === "D", isSubmodule: mode === "160000" };
+  }
+}
+
+/** Reads `<added> TAB <deleted> TAB <path>`; a binary file has `-` for both. */
+function* numstatRecords(bytes: Buffer): Generator<ChangedLines> {
+  for (const record of splitNul(bytes)) {
+    const first = record.indexOf(0x09);
+    const second = record.indexOf(0x09, first + 1);
+    const insertions = Number.parseInt(record.toString("latin1", 0, first), 10) || 0;
+    const deletions = Number.parseInt(record.toString("latin1", first + 1, second), 10) || 0;
+    yield { path: decodePath(record.subarray(second + 1)), insertions, deletions };
   }
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { AgentdError } from "../../core/errors.ts";
 import { runCommand } from "../process/run-command.ts";
 import type { Repository } from "./bare-repository.ts";
-import { resolveRef } from "./bare-repository.ts";
+import { objectNamePattern, resolveRef } from "./bare-repository.ts";
 import type { Git } from "./git.ts";
 import { withGitSettings } from "./git.ts";
 
@@ -43,7 +43,9 @@ export async function createWorktree(
   signal: AbortSignal,
 ): Promise<Worktree> {
   const { cache, directory } = options;
-  const commit = await resolveRef(cache, options.commit, signal);
+  // An object name needs no look-up: the checkout itself finds out whether it is there.
+  const isObjectName = objectNamePattern.test(options.commit);
+  const commit = isObjectName ? options.commit : await resolveRef(cache, options.commit, signal);
   const tree = join(directory, "tree");
   await mkdir(dirname(directory), { recursive: true });
   await mkdir(directory, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
@@ -56,7 +58,13 @@ export async function createWorktree(
     await writeGitDirectory(gitDir, { cache, head: commit, isBare: true });
     const indexFile = join(gitDir, "index");
     const git = worktreeGit(cache.git, { gitDir, tree, indexFile });
-    await git.run(["read-tree", "--reset", "-u", "--end-of-options", commit], {}, signal);
+    const checkout = ["read-tree", "--reset", "-u", "--end-of-options", `${commit}^{commit}`];
+    const { exitCode } = await git.run(checkout, { okExitCodes: isObjectName ? [0, 128] : [0] }, signal);
+    if (exitCode !== 0) {
+      await resolveRef(cache, commit, signal);
+      // It is there: whatever the trouble was, once more, for git's own words.
+      await git.run(checkout, {}, signal);
+    }
     await writeAgentGit(tree, { cache, commit, indexFile });
     return { directory, tree, base: commit, indexFile, cache, readable: [cache.objectDirectory] };
   } catch (error) {

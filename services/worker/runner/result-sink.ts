@@ -5,16 +5,12 @@ import type { ChangedFiles } from "../../core/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { createBundle } from "../../platform/git/bundle.ts";
-import { decodePath, splitNul } from "../../platform/git/git-text.ts";
 import { harvest } from "../../platform/git/harvest.ts";
 import type { Worktree } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** Bound of `ChangedFiles.paths`. */
 const pathsMax = 50;
-/** Bound of the list of all changed paths. */
-const diffBytesMax = 256 * 1_024 * 1_024;
-const tab = 9;
 /** Longest first line of a commit message, as git's own tools expect it. */
 const subjectCharactersMax = 72;
 
@@ -82,35 +78,17 @@ async function harvestResult(
   const taken = await harvest(worktree, { message, author }, signal);
   if (taken.skipped.length > 0) logger.info({ task, skipped: taken.skipped.slice(0, 10) }, "paths were not harvested");
   if (taken.commit === undefined) return undefined;
-  const { paths, insertions, deletions } = await summarizeDiff(taken.repository, worktree.base, taken.commit, signal);
+  const paths = taken.changes.map((change) => change.path);
+  const sum = (count: "insertions" | "deletions") => taken.changes.reduce((total, change) => total + change[count], 0);
   return {
     commit: taken.commit,
     repository: taken.repository,
     paths,
-    changed: { count: paths.length, insertions, deletions, paths: paths.slice(0, pathsMax) },
+    changed: {
+      count: paths.length,
+      insertions: sum("insertions"),
+      deletions: sum("deletions"),
+      paths: paths.slice(0, pathsMax),
+    },
   };
-}
-
-/** Changed paths, both sides of a rename, and lines; a binary file counts as no lines. */
-async function summarizeDiff(
-  repository: Repository,
-  base: string,
-  commit: string,
-  signal: AbortSignal,
-): Promise<{ paths: readonly string[]; insertions: number; deletions: number }> {
-  const flags = ["-r", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"];
-  const args = ["diff-tree", ...flags, "--end-of-options", base, commit];
-  const { stdout } = await repository.git.run(args, { stdoutBytesMax: diffBytesMax }, signal);
-  const paths: string[] = [];
-  let insertions = 0;
-  let deletions = 0;
-  for (const record of splitNul(stdout)) {
-    // `<added> TAB <deleted> TAB <path>`; a binary file has `-` for both.
-    const first = record.indexOf(tab);
-    const second = record.indexOf(tab, first + 1);
-    insertions += Number.parseInt(record.toString("latin1", 0, first), 10) || 0;
-    deletions += Number.parseInt(record.toString("latin1", first + 1, second), 10) || 0;
-    paths.push(decodePath(record.subarray(second + 1)));
-  }
-  return { paths, insertions, deletions };
 }
