@@ -212,7 +212,7 @@ describe("applying jobs", () => {
     expect(configured.job?.metadata?.generation).toBe(2n);
     expect((await apply({ priority: 3, suspend: true })).result).toBe("unchanged");
     const refused = await refusal(apply({ backoffLimit: 7, plan: { forEach: { glob: "**/*.ts" } } }));
-    expect(refused).toMatchObject({ reason: "INVALID_SPEC", fields: ["spec.plan.glob", "spec.backoffLimit"] });
+    expect(refused).toMatchObject({ reason: "INVALID_SPEC", fields: ["spec.plan.forEach.glob", "spec.backoffLimit"] });
   });
 
   it("is unchanged for an upload that was packed anew, and made again after a delete", async () => {

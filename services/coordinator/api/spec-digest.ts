@@ -19,7 +19,8 @@ export function fixedChanges(before: JobSpec, after: JobSpec): readonly string[]
   const old = new Map(Object.entries(comparable(before)));
   return Object.entries(comparable(after)).flatMap(([field, value]) => {
     if (mutable.has(field) || canonicalJson(value) === canonicalJson(old.get(field))) return [];
-    return [`spec.${field}${innerChange(old.get(field), value)}`];
+    const inner = innerChange(old.get(field), value);
+    return [field === "plan" ? planPath(inner) : `spec.${field}${inner}`];
   });
 }
 
@@ -29,6 +30,12 @@ function innerChange(before: unknown, after: unknown): string {
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
   const changed = [...keys].filter((key) => canonicalJson(before[key]) !== canonicalJson(after[key]));
   return changed.length === 1 && !changed.includes("kind") ? `.${changed[0]}` : "";
+}
+
+/** A plan is written as `tasks`, or as what `forEach` holds. */
+function planPath(inner: string): string {
+  if (inner === "" || inner === ".tasks") return `spec.plan${inner}`;
+  return inner === ".run" ? "spec.plan.forEach.command" : `spec.plan.forEach${inner}`;
 }
 
 function comparable(spec: JobSpec): JobSpec {
