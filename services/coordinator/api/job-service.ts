@@ -52,7 +52,7 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
       const token = readPageToken(pageToken, `jobs ${namespace} ${labelSelector}`);
       const prefix = prefixOf(namespace);
       const list = () => store.list<Job>(prefix).filter(({ value }) => isSelected(value.metadata.labels));
-      const page = deps.snapshots.page(pageSize, token, list);
+      const page = deps.snapshots.page(pageSize, token, ({ key }) => key, list);
       return {
         jobs: page.entries.map((entry) => message(entry)),
         nextPageToken: page.nextPageToken,

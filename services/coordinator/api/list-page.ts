@@ -7,8 +7,8 @@ export interface PageToken {
   readonly of: string;
   /** Revision that the first page was read at: the watch starts there. */
   readonly revision: number;
-  /** Entries before this place were given. */
-  readonly offset: number;
+  /** Place of the last entry that was given; empty at the start. */
+  readonly after: string;
 }
 
 /** One page of a list. */
@@ -24,7 +24,7 @@ const pageBytesMax = 3 * 1_024 * 1_024;
 
 /** The token that a client sent, or the start of the list `of`. @throws AgentdError INVALID_SPEC */
 export function readPageToken(text: string, of: string): PageToken {
-  if (text === "") return { of, revision: 0, offset: 0 };
+  if (text === "") return { of, revision: 0, after: "" };
   try {
     const value: unknown = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
     if (isPageToken(value) && value.of === of) return value;
@@ -35,11 +35,15 @@ export function readPageToken(text: string, of: string): PageToken {
   throw new AgentdError("INVALID_SPEC", "the page token is not from the answer before", { problems });
 }
 
+/** Where an entry stands in its list: lists are sorted by it, and it is never empty. */
+export type PlaceOf<T> = (entry: Entry<T>) => string;
+
 /**
- * The page of `entries` that the token names: at most `size` entries (0 is the maximum of 1,000) and about 3 MiB.
+ * The page of `entries` that the token names: at most `size` entries (0 is the maximum of 1,000) and about 3 MiB. It goes
+ * on behind a place, not behind a number of entries: what is deleted between two pages hides nothing of the rest.
  * @throws AgentdError INVALID_SPEC for a negative size
  */
-export function pageOf<T>(entries: readonly Entry<T>[], size: number, token: PageToken): Page<T> {
+export function pageOf<T>(entries: readonly Entry<T>[], placeOf: PlaceOf<T>, size: number, token: PageToken): Page<T> {
   if (size < 0) {
     const problems = [{ field: "page_size", message: `must not be negative, got ${size}` }];
     throw new AgentdError("INVALID_SPEC", "the page size is negative", { problems });
@@ -47,23 +51,25 @@ export function pageOf<T>(entries: readonly Entry<T>[], size: number, token: Pag
   const count = size === 0 ? pageSizeMax : Math.min(size, pageSizeMax);
   const page: Entry<T>[] = [];
   let bytes = 0;
-  for (const entry of entries.slice(token.offset, token.offset + count)) {
+  const from = token.after === "" ? 0 : entries.findIndex((entry) => placeOf(entry) > token.after);
+  const start = from < 0 ? entries.length : from;
+  for (const entry of entries.slice(start, start + count)) {
     bytes += JSON.stringify(entry.value).length;
     if (page.length > 0 && bytes > pageBytesMax) break;
     page.push(entry);
   }
-  const offset = token.offset + page.length;
-  if (offset >= entries.length) return { entries: page, nextPageToken: "" };
-  const next: PageToken = { ...token, offset };
+  const last = page.at(-1);
+  if (last === undefined || start + page.length >= entries.length) return { entries: page, nextPageToken: "" };
+  const next: PageToken = { ...token, after: placeOf(last) };
   return { entries: page, nextPageToken: Buffer.from(JSON.stringify(next)).toString("base64url") };
 }
 
 function isPageToken(value: unknown): value is PageToken {
   if (typeof value !== "object" || value === null) return false;
   const token: Partial<Record<keyof PageToken, unknown>> = value;
-  return typeof token.of === "string" && isPlace(token.revision) && isPlace(token.offset);
+  return typeof token.of === "string" && typeof token.after === "string" && isRevision(token.revision);
 }
 
-function isPlace(value: unknown): boolean {
+function isRevision(value: unknown): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

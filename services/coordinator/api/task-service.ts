@@ -41,7 +41,7 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
       const isSelected = parseLabelSelector(labelSelector);
       const token = readPageToken(pageToken, `tasks ${parent} ${labelSelector}`);
       const list = () => tasksOf(store, of).filter(({ value }) => isSelected(value.metadata.labels));
-      const page = deps.snapshots.page(pageSize, token, list);
+      const page = deps.snapshots.page(pageSize, token, placeOf, list);
       return {
         tasks: page.entries.map(message),
         nextPageToken: page.nextPageToken,
@@ -96,6 +96,12 @@ function isIn(task: Task, of: JobName): boolean {
   return (of.namespace === "-" || namespace === of.namespace) && (of.job === "-" || task.job === of.job);
 }
 
+/** The order of {@link tasksOf} as text: by the job's key, then by place in the plan. */
+function placeOf({ key, value }: Entry<Task>): string {
+  const { namespace } = value.metadata;
+  return [`${namespace}.${value.job}`, String(value.spec.index).padStart(9, "0"), key].join("\u0000");
+}
+
 /** In the order of the plan, job by job. @throws AgentdError NOT_FOUND for a job that does not exist */
 function tasksOf(store: ResourceStore, of: JobName): readonly Entry<Task>[] {
   const jobs =
@@ -106,6 +112,6 @@ function tasksOf(store: ResourceStore, of: JobName): readonly Entry<Task>[] {
     store
       .list<Task>(keyPrefixes.tasksOf(job.value.metadata.uid))
       .filter(({ value }) => isShown(value) && isIn(value, of))
-      .sort((a, b) => a.value.spec.index - b.value.spec.index),
+      .sort((a, b) => a.value.spec.index - b.value.spec.index || (a.key < b.key ? -1 : 1)),
   );
 }

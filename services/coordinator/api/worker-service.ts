@@ -22,7 +22,7 @@ export function createWorkerService(deps: { readonly store: ResourceStore }): Se
     },
     async listWorkers({ pageSize, pageToken }) {
       const entries = store.list<Worker>(keyPrefixes.workers);
-      const page = pageOf(entries, pageSize, readPageToken(pageToken, "workers"));
+      const page = pageOf(entries, ({ key }) => key, pageSize, readPageToken(pageToken, "workers"));
       return { workers: page.entries.map(workerMessage), nextPageToken: page.nextPageToken };
     },
   };
