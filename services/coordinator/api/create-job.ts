@@ -112,8 +112,11 @@ async function findRepeated(
   signal: AbortSignal,
 ): Promise<CreatedJob | undefined> {
   if (request === undefined) return undefined;
-  const record = (await deps.store.read<RequestRecord>(request.key, signal))?.value;
-  if (record === undefined) return undefined;
+  const stored = await deps.store.read<RequestRecord>(request.key, signal);
+  if (stored === undefined) return undefined;
+  // Another replica may have written it a moment ago: its job is in the same batch, and must be seen before it is missed.
+  await deps.store.caughtUp(stored.revision, signal);
+  const record = stored.value;
   const { namespace } = admitted;
   const entry = deps.store.get<Job>(keys.job(namespace, record.job));
   const isSameBody =

@@ -60,8 +60,9 @@ export function createLeases(deps: LeaseDeps): Leases {
   };
   return {
     heard(heartbeat) {
-      for (const held of heartbeat.held) clock.heard(attemptId(held, heartbeat.worker));
+      // A replica that does not lead ticks no clock, so nothing would ever be forgotten again; it starts at zero anyway.
       if (!deps.isLeader()) return;
+      for (const held of heartbeat.held) clock.heard(attemptId(held, heartbeat.worker));
       const stop = heartbeat.held.flatMap((held) => {
         const reason = whyDisowned(deps, held, heartbeat.worker);
         return reason === undefined || held.phase === "Completing" ? [] : [{ ...refOf(held), reason }];

@@ -50,7 +50,7 @@ export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<v
         everyMs: tombstonesEveryMs,
         log,
         work: async (workSignal) => {
-          await deps.store.purgeTombstones(deps.nowMs(), workSignal);
+          await purgeTombstones(deps.store, deps.nowMs(), workSignal);
         },
       },
       signal,
@@ -67,6 +67,16 @@ export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<v
       signal,
     ),
   ]);
+}
+
+/** Purges every tombstone that is old enough, however many tasks the deleted jobs had. @returns how many */
+export async function purgeTombstones(store: ResourceStore, nowMs: number, signal: AbortSignal): Promise<number> {
+  let purged = 0;
+  for (;;) {
+    const count = await store.purgeTombstones(nowMs, signal);
+    purged += count;
+    if (count === 0) return purged;
+  }
 }
 
 /** Deletes tasks, heads, plans and reservations whose Job (by uid) is gone, and old request ids. @returns how many keys */
