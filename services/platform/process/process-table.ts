@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { attemptVariable } from "./attempt-marker.ts";
 
@@ -13,8 +15,10 @@ export interface ProcessEntry {
   readonly cwd: string | undefined;
 }
 
-/** Processes read at a time: /proc answers fast, but a read may block on a stuck process. */
+/** Processes read between two turns of the event loop: about 1 ms. */
 const READ_BATCH = 32;
+/** What has had no marker for so long will not get one: a command of ours has it from its first program on. */
+const FOREIGN_AFTER_MS = 10_000;
 const LISTING_BYTES_MAX = 64 * 1024 * 1024;
 
 /** All living processes that this user may see, zombies left out. */
@@ -22,25 +26,59 @@ export async function listProcesses(): Promise<ProcessEntry[]> {
   return process.platform === "linux" ? listLinux() : listWithPs();
 }
 
+/** What was found out about a process earlier, by its id and start time. */
+interface KnownProcess {
+  /** "foreign": looked at for long enough, and never marked. */
+  readonly marker: string | "foreign" | undefined;
+  readonly firstSeenMs: number;
+}
+
+let known = new Map<string, KnownProcess>();
+
 async function listLinux(): Promise<ProcessEntry[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const seen: typeof known = new Map();
   const entries: ProcessEntry[] = [];
   for (let start = 0; start < pids.length; start += READ_BATCH) {
-    const batch = await Promise.all(pids.slice(start, start + READ_BATCH).map(readLinux));
-    for (const entry of batch) if (entry !== undefined) entries.push(entry);
+    if (start > 0) await nextTurn();
+    const batch = pids.slice(start, start + READ_BATCH).map((pid) => readLinux(pid, seen));
+    for (const entry of await Promise.all(batch)) if (entry !== undefined) entries.push(entry);
   }
+  // Those that are gone are forgotten; of two lists at a time one may forget what the other has learnt, and nothing more.
+  known = seen;
   return entries;
 }
 
-async function readLinux(pid: number): Promise<ProcessEntry | undefined> {
-  const [stat, environ, cwd] = await Promise.all([
-    readFile(`/proc/${pid}/stat`, "latin1").catch(() => ""),
-    readFile(`/proc/${pid}/environ`).catch(() => Buffer.alloc(0)),
-    readlink(`/proc/${pid}/cwd`).catch(() => undefined),
-  ]);
-  const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  if (stat === "" || state === "Z" || state === "X") return undefined;
-  return { pid, parentPid: Number(parent), marker: markerIn(environ), cwd };
+/**
+ * Reads one process. These are many small reads, and as promises they cost ten times as much. Only the environment lies in the
+ * process's own memory, which it can make slow to read: that one never holds this thread, and is read once.
+ */
+async function readLinux(pid: string, seen: typeof known): Promise<ProcessEntry | undefined> {
+  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
+  if (stat === undefined) return undefined;
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, parent] = fields;
+  if (state === "Z" || state === "X") return undefined;
+  const cwd = attempt(() => readlinkSync(`/proc/${pid}/cwd`));
+  // proc_pid_stat(5): the start time is field 22, the state field 3.
+  const key = `${pid} ${fields[19]}`;
+  const before = known.get(key) ?? { marker: undefined, firstSeenMs: performance.now() };
+  let { marker } = before;
+  if (marker === undefined) {
+    marker = markerIn(await readFile(`/proc/${pid}/environ`).catch(() => Buffer.alloc(0)));
+    if (marker === undefined && performance.now() - before.firstSeenMs > FOREIGN_AFTER_MS) marker = "foreign";
+  }
+  seen.set(key, { ...before, marker });
+  return { pid: Number(pid), parentPid: Number(parent), marker: marker === "foreign" ? undefined : marker, cwd };
+}
+
+/** The result, or undefined when the process is gone or belongs to somebody else. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The marker in a NUL-separated environment block. */
