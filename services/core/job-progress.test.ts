@@ -105,6 +105,16 @@ describe("jobProgress", () => {
     expect(progress(tasks)).toMatchObject({ usage: { turns: 4 }, reopened: 2, startedAtMs: sampleTimeMs });
   });
 
+  it("is Published no more when the head has moved on", () => {
+    const commit = "c".repeat(40);
+    const row = { type: "Published", status: "True", reason: "Downloaded", message: "" } as const;
+    const conditions = [{ ...row, observedGeneration: 1, lastTransitionAtMs: 1 }];
+    const status = { conditions, publish: { commit, attempts: 0, message: "" } };
+    expect(truths(progress(states("Succeeded"), { status, head: { commit } }))).toContain("Published(Downloaded)");
+    const moved = progress(states("Succeeded"), { status, head: { commit: "d".repeat(40) } });
+    expect(findCondition(moved.conditions, "Published")).toMatchObject({ status: "Unknown", reason: "HeadMoved" });
+  });
+
   it("keeps what others wrote and changes nothing when nothing changed", () => {
     const first = progress(states("Running"), { status: { publish: { attempts: 1, message: "m" } } });
     expect(progress(states("Running"), { status: first })).toEqual(first);

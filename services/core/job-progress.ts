@@ -1,6 +1,7 @@
 import type { Job, JobHead, JobStatus, TaskCounts } from "./job.ts";
 import { isBaseVerify } from "./merge-plan.ts";
 import { isEnded } from "./outcomes.ts";
+import { isPublishedAt } from "./publish-state.ts";
 import type { Condition, ConditionStatus, Usage } from "./resource.ts";
 import { addUsage, findCondition, noUsage, setCondition } from "./resource.ts";
 import type { Task } from "./task.ts";
@@ -18,12 +19,13 @@ export interface JobView {
 export const noCounts: TaskCounts = { pending: 0, running: 0, merging: 0, succeeded: 0, failed: 0, cancelled: 0 };
 
 /**
- * The job's status as its tasks and its head say; condition Published and everything else that others write is kept.
+ * The job's status as its tasks and its head say; everything that others write is kept.
  *
  * - Planned: True once all `total` tasks exist.
  * - Complete: all tasks Succeeded. Failed: BaseRed or PlanFailed at once, else all tasks ended and one not Succeeded
  *   (TasksFailed, or DeadlineExceeded when the job's deadline ended one). Cancelled: the head was closed before the job
  *   was complete or failed.
+ * - Published: others set it; it is Unknown again when the head has moved on from what was published.
  * - `finishedAtMs`: set when one of the three is True and no task is open any more; removed by a retry.
  */
 export function jobProgress(view: JobView): JobStatus {
@@ -34,6 +36,7 @@ export function jobProgress(view: JobView): JobStatus {
   const rows: readonly Row[] = [
     plannedRow(job, visible.length),
     suspendedRow(job),
+    publishedRow(job, view.head),
     terminalRow(job, "Complete", verdict),
     terminalRow(job, "Failed", verdict),
     terminalRow(job, "Cancelled", verdict),
@@ -154,6 +157,13 @@ function suspendedRow(job: Job): Row {
   return findCondition(job.status.conditions, "Suspended") === undefined
     ? undefined
     : ["Suspended", "False", "Resumed", ""];
+}
+
+function publishedRow(job: Job, head: JobHead): Row {
+  const isStale =
+    findCondition(job.status.conditions, "Published")?.status === "True" && !isPublishedAt(job, head.commit);
+  if (!isStale) return undefined;
+  return ["Published", "Unknown", "HeadMoved", `the head is at ${head.commit.slice(0, 12)} by now`];
 }
 
 /** A terminal condition is absent until it was True once. */

@@ -101,6 +101,8 @@ export interface TaskCounts {
 export interface PublishStatus {
   /** Commit that the origin (or the downloader) is known to hold. */
   readonly commit?: string;
+  /** Head at which publishing was given up; absent while it is still tried. */
+  readonly gaveUpAt?: string;
   readonly attempts: number;
   readonly message: string;
 }

@@ -1,6 +1,7 @@
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job.ts";
 import { isJobFinished } from "../../core/job-progress.ts";
+import { hasGivenUpAt, isPublishedAt } from "../../core/publish-state.ts";
 import type { Condition } from "../../core/resource.ts";
 import { findCondition, setCondition } from "../../core/resource.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
@@ -39,8 +40,6 @@ const attemptsMaxDefault = 8;
 const firstBackOffMs = 1_000;
 const longestBackOffMs = 60_000;
 const remoteTimeoutMs = 120_000;
-/** Reasons of Published=False that stay until the head moves: nothing that agentd could try would help. */
-const givenUp: ReadonlySet<string> = new Set(["Diverged", "GaveUp"]);
 
 /** A publisher over the origin. What it has to remember stands in the Job. */
 export function createPublisher(deps: PublisherDeps): Publisher {
@@ -68,7 +67,7 @@ export function createPublisher(deps: PublisherDeps): Publisher {
       }
       // Then its download publishes it, as for an upload.
       if (!spec.target.push) return undefined;
-      if (isSettled(job.value, commit)) return undefined;
+      if (isPublishedAt(job.value, commit) || hasGivenUpAt(job.value, commit)) return undefined;
       const sinceMs = deps.nowMs() - (pushedAtMs.get(uid) ?? Number.NEGATIVE_INFINITY);
       const everyMs = deps.pushEveryMs ?? pushEveryMsDefault;
       if (!isFinished && sinceMs < everyMs) return { afterMs: everyMs - sinceMs };
@@ -81,14 +80,6 @@ export function createPublisher(deps: PublisherDeps): Publisher {
       return next;
     },
   };
-}
-
-function isSettled(job: Job, commit: string): boolean {
-  const published = findCondition(job.status.conditions, "Published");
-  if (published?.status === "True") return job.status.publish?.commit === commit;
-  return (
-    published?.status === "False" && givenUp.has(published.reason) && published.message.endsWith(commit.slice(0, 12))
-  );
 }
 
 async function publish(
@@ -104,7 +95,7 @@ async function publish(
     const outcome = await push(deps, repository, { url, branch, commit }, signal);
     if (outcome === "Diverged") {
       const message = `branch ${branch} of the origin holds other commits than ${commit.slice(0, 12)}`;
-      await record(deps, job, {}, row("False", "Diverged", message), signal);
+      await record(deps, job, { gaveUpAt: commit }, row("False", "Diverged", message), signal);
       deps.events.jobEvent(job.value, "Warning", "PublishDiverged", message);
       return undefined;
     }
@@ -158,7 +149,7 @@ async function postpone(
   const text = why.slice(0, 500);
   if (isOver) {
     const message = `gave up after ${attempts} attempts: ${text}; at ${commit.slice(0, 12)}`;
-    await record(deps, job, { attempts }, row("False", "GaveUp", message), signal);
+    await record(deps, job, { attempts, gaveUpAt: commit }, row("False", "GaveUp", message), signal);
     deps.events.jobEvent(job.value, "Warning", "PublishGaveUp", message);
     return undefined;
   }
@@ -176,7 +167,7 @@ function row(status: Row["status"], reason: string, message: string): Row {
 async function record(
   deps: PublisherDeps,
   job: Entry<Job>,
-  known: { readonly commit?: string; readonly attempts?: number },
+  known: { readonly commit?: string; readonly attempts?: number; readonly gaveUpAt?: string },
   published: Row,
   signal: AbortSignal,
 ): Promise<void> {
@@ -186,7 +177,12 @@ async function record(
   const before = status.publish;
   const commit = known.commit ?? before?.commit;
   const attempts = known.commit === undefined ? (known.attempts ?? before?.attempts ?? 0) : 0;
-  const publish = { attempts, message: published.message, ...(commit === undefined ? {} : { commit }) };
+  const publish = {
+    attempts,
+    message: published.message,
+    ...(commit === undefined ? {} : { commit }),
+    ...(known.gaveUpAt === undefined ? {} : { gaveUpAt: known.gaveUpAt }),
+  };
   const conditions = setCondition(status.conditions, {
     ...published,
     type: "Published",

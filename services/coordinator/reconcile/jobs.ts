@@ -1,5 +1,6 @@
 import type { Job, JobHead } from "../../core/job.ts";
 import { isJobFinished, jobProgress } from "../../core/job-progress.ts";
+import { isPublishSettled } from "../../core/publish-state.ts";
 import { findCondition } from "../../core/resource.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
@@ -102,14 +103,6 @@ async function expireJob(deps: JobsDeps, view: JobEntries, signal: AbortSignal):
   }
   await deleteJob(deps.store, job.metadata.uid, signal);
   deps.log.info({ job: job.metadata.name, uid: job.metadata.uid }, "job deleted: its time to live is over");
-}
-
-function isPublishSettled(job: Job, head: JobHead): boolean {
-  if (head.landed === 0) return true;
-  const published = findCondition(job.status.conditions, "Published");
-  if (published?.status === "True") return true;
-  // What is still tried is Unknown, or False with a reason that says so.
-  return published?.status === "False" && (published.reason === "Diverged" || published.reason === "GaveUp");
 }
 
 function isExpired(job: Job, nowMs: number): boolean {
