@@ -59,11 +59,20 @@ export async function createBundle(
   }
 }
 
-/** @throws AgentdError BUNDLE_INVALID; NOT_SUPPORTED for SHA-256 repositories and filtered bundles. */
 async function readHeader(handle: FileHandle, file: string): Promise<BundleHeader> {
   const buffer = Buffer.alloc(HEADER_BYTES_MAX);
   const { bytesRead } = await handle.read(buffer, 0, HEADER_BYTES_MAX, 0);
-  const end = buffer.subarray(0, bytesRead).indexOf("\n\n");
+  return parseHeader(buffer.subarray(0, bytesRead), file);
+}
+
+/**
+ * The header at the beginning of a bundle; only its first MiB is looked at.
+ *
+ * @throws AgentdError BUNDLE_INVALID; NOT_SUPPORTED for SHA-256 repositories and filtered bundles.
+ */
+export function parseHeader(bytes: Buffer, file: string): BundleHeader {
+  const buffer = bytes.subarray(0, HEADER_BYTES_MAX);
+  const end = buffer.indexOf("\n\n");
   if (end < 0) throw invalid(file, "it has no end of header");
   const [signature, ...lines] = buffer.subarray(0, end).toString("utf8").split("\n");
   if (signature !== "# v2 git bundle" && signature !== "# v3 git bundle") throw invalid(file, "it is no git bundle");

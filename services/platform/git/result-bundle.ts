@@ -4,7 +4,10 @@ import { AgentdError } from "../../core/errors.ts";
 import type { Repository } from "./bare-repository.ts";
 import { hasCommit, isAncestor } from "./bare-repository.ts";
 import { indexBundle } from "./bundle.ts";
+import type { ObjectReader } from "./object-reader.ts";
+import { createObjectReader } from "./object-reader.ts";
 import { migratePacks, quarantinePrefix, withQuarantine } from "./quarantine.ts";
+import { importSmallResult, looseObjectsMax } from "./small-result.ts";
 import type { ChangedFile } from "./trees.ts";
 import { changedFiles } from "./trees.ts";
 
@@ -20,10 +23,9 @@ export interface ResultClaim {
   readonly maxObjects?: number;
   /** For each git command; default 2 minutes. */
   readonly timeoutMs?: number;
+  /** Reads the cache; default one that is started for this result. */
+  readonly reader?: ObjectReader;
 }
-
-/** Up to here objects are stored one by one: thousands of small packs would slow down every later command. */
-const LOOSE_OBJECTS_MAX = 1_000;
 
 /**
  * Verifies a worker's result and, only then, takes it into the cache. The bundle is hostile until proven
@@ -39,13 +41,27 @@ export async function importResult(
   claim: ResultClaim,
   signal: AbortSignal,
 ): Promise<readonly ChangedFile[]> {
+  const small = await tryShortWay(repository, file, claim, signal);
+  if (small !== undefined) return small;
   return withQuarantine(repository, async (quarantine) => {
     const { pack, objects, changed } = await verify(quarantine, file, claim, signal);
     const packFile = join(quarantine.objectDirectory, "pack", `pack-${pack}.pack`);
-    if (objects <= LOOSE_OBJECTS_MAX) await unpack(repository, packFile, signal);
+    if (objects <= looseObjectsMax) await unpack(repository, packFile, signal);
     else await migratePacks(quarantine, repository);
     return changed;
   });
+}
+
+async function tryShortWay(
+  repository: Repository,
+  file: string,
+  claim: ResultClaim,
+  signal: AbortSignal,
+): Promise<readonly ChangedFile[] | undefined> {
+  const { reader } = claim;
+  if (reader !== undefined) return await importSmallResult({ repository, reader, refused }, file, claim, signal);
+  using own = createObjectReader(repository);
+  return await importSmallResult({ repository, reader: own, refused }, file, claim, signal);
 }
 
 /** Removes quarantines that a killed process left behind. For a service that starts. */
@@ -111,7 +127,7 @@ async function checkSizes(
   }
 }
 
-/** Stores the objects one by one, children first (`--strict`): a crash leaves no commit without its files. */
+/** Stores the objects one by one (thousands of packs would slow down every later command), children first (`--strict`): a crash leaves no commit without its files. */
 async function unpack(repository: Repository, packFile: string, signal: AbortSignal): Promise<void> {
   const pack = await open(packFile, "r");
   try {
