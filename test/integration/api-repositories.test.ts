@@ -9,6 +9,7 @@ import type { Job, JobHead } from "../../services/core/job.ts";
 import { setCondition } from "../../services/core/resource.ts";
 import type { Task } from "../../services/core/task.ts";
 import type { LogEntry } from "../../services/gen/agentd/v1/task_service_pb.ts";
+import { listObjects } from "../../services/platform/nats/objects.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
 import { createTranscriptWriter } from "../../services/platform/nats/transcripts.ts";
@@ -387,6 +388,24 @@ describe("a store with little room", () => {
     const refused = await refusal(create("big", 100));
     expect(refused).toMatchObject({ reason: "LIMIT_EXCEEDED", message: expect.stringContaining("KV_agentd") });
     expect((await create("little", 5)).status?.total).toBe(5);
+  }, 30_000);
+
+  it("counts what accepted jobs have yet to write, though they have written nothing", async () => {
+    await using small = await startTestApi({}, { ...defaultLimits, resourceBytes: 1_024 * 1_024 });
+    const items = { plan: { forEach: { lines: Array.from({ length: 15 }, (_, at) => `item ${at}`) } } };
+    const create = (name: string) =>
+      small.jobs.createJob({ parent, job: jobOf({ url: origin.path }, name, items) }, call);
+    expect((await create("one")).status?.total).toBe(15);
+    expect((await refusal(create("two"))).reason).toBe("LIMIT_EXCEEDED");
+  }, 30_000);
+
+  it("refuses an upload that would take the room of results, and keeps nothing of it", async () => {
+    await using small = await startTestApi({}, { ...defaultLimits, objectBytes: 1_024 });
+    const { bytes, digest } = await bundleOf(origin);
+    const sent = small.repositories.uploadBundle(chunksOf(bytes), call);
+    expect(await refusal(sent)).toMatchObject({ reason: "LIMIT_EXCEEDED" });
+    expect((await small.repositories.hasUpload({ digest }, call)).exists).toBe(false);
+    expect(await listObjects(small.link, "agentd", signal)).toEqual([]);
   }, 30_000);
 });
 

@@ -8,11 +8,11 @@ import { createBundle } from "../../platform/git/bundle.ts";
 import { putObject } from "../../platform/nats/objects.ts";
 import type { Entry, Write } from "../../platform/nats/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
+import { requireStorage } from "../storage-check.ts";
 import { newHead, newJob } from "./new-job.ts";
 import type { ResolveDeps, ResolvedJob } from "./resolve-job.ts";
 import { fieldError, resolveJob } from "./resolve-job.ts";
 import { recordText, specDigest } from "./spec-digest.ts";
-import { requireStorage } from "./storage-check.ts";
 
 /** A job and its head as they were written, or would be (revision 0, validate_only). */
 export interface CreatedJob {
@@ -72,7 +72,7 @@ export async function createJob(
   const { traceparent } = options;
   const draft = newJob(admitted, resolved, { uid: deps.newUid(), nowMs: deps.nowMs(), traceparent });
   if (options.validateOnly) {
-    await requireStorage(deps.link, { tasks: resolved.items?.length ?? 0, objectBytes: 0 }, signal);
+    await requireStorage(deps, { tasks: resolved.items?.length ?? 0, objectBytes: 0 }, signal);
     return { job: entryOf(draft, 0), head: newHead(draft) };
   }
   const { job, head } = await storeObjects(deps, draft, resolved, signal);
@@ -199,7 +199,7 @@ async function storeObjects(
     await createBundle(repository, { refs: { "refs/agentd/base": base.commit } }, file, signal);
     const { size } = await stat(file);
     const need = { tasks: items?.length ?? 0, objectBytes: size + (itemsBytes?.byteLength ?? 0) };
-    await requireStorage(deps.link, need, signal);
+    await requireStorage(deps, need, signal);
     return (await putObject(deps.link, "agentd", { file }, signal)).name;
   });
   const itemsObject =

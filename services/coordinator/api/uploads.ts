@@ -4,6 +4,7 @@ import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { UploadBundleRequest } from "../../gen/agentd/v1/repository_service_pb.ts";
 import { putObject } from "../../platform/nats/objects.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
+import { requireStorage } from "../storage-check.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import type { GitWork } from "./git-work.ts";
 import type { SourceRepositories } from "./source-repositories.ts";
@@ -69,6 +70,8 @@ export async function receiveUpload(
   return await deps.repositories.withFile(async (file) => {
     const { digest, size } = await writeChunks(requests, file, bytesMax);
     await deps.gitWork.run(() => deps.sources.addUpload(digest, file, bytesMax, signal), signal);
+    // Before it is stored: an upload may not take the room that accepted tasks need for their results.
+    await requireStorage(deps, { tasks: 0, objectBytes: size }, signal);
     const { name: object } = await putObject(deps.link, "agentd", { file }, signal);
     const value: UploadRecord = { kind: "Upload", digest, object, size, createdAtMs: deps.nowMs() };
     const key = uploadKey(digest);

@@ -1,3 +1,4 @@
+import { isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead, PlannedItem } from "../../core/job.ts";
 import { outputLines, planItems } from "../../core/plan-items.ts";
 import type { Condition } from "../../core/resource.ts";
@@ -9,6 +10,7 @@ import type { Entry, ResourceStore, Write } from "../../platform/nats/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
+import { requireStorage } from "../storage-check.ts";
 import { newPlanTask, newTask, planTaskName } from "./new-task.ts";
 
 /** What {@link createPlanner} needs. */
@@ -74,11 +76,27 @@ async function fixItems(deps: PlannerDeps, job: Entry<Job>, head: Entry<JobHead>
     return;
   }
   const items = planItems(name, job.value.spec.plan, { lines });
+  const refusal = await whyNoRoom(deps, items.length, signal);
+  if (refusal !== undefined) {
+    await failPlan(deps, job, refusal, signal);
+    return;
+  }
   const { name: itemsObject } = await putObject(deps.link, "agentd", Buffer.from(JSON.stringify(items)), signal);
   const status = { ...job.value.status, itemsObject, total: items.length };
   await deps.store.commit([{ key: job.key, value: { ...job.value, status }, expected: job.revision }], signal);
   const fixed = deps.store.get<Job>(job.key);
   if (fixed?.value.metadata.uid === uid) await createTasks(deps, fixed, signal);
+}
+
+/** A command's plan is known only now: the check that others had before they were accepted. */
+async function whyNoRoom(deps: PlannerDeps, tasks: number, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    await requireStorage(deps, { tasks, objectBytes: 0 }, signal);
+    return undefined;
+  } catch (error) {
+    if (!isAgentdError(error, "LIMIT_EXCEEDED")) throw error;
+    return error.message;
+  }
 }
 
 async function createTasks(deps: PlannerDeps, job: Entry<Job>, signal: AbortSignal): Promise<void> {
