@@ -310,6 +310,24 @@ test("the agent's own git works in the tree: status is clean, log shows the base
   expect((await harvested(worktree)).changes).toEqual({ mine: "A" });
 });
 
+test("a commit that is not there is named, and leaves no folder behind", async () => {
+  const directory = join(root, "missing");
+  const missing = createWorktree({ cache, commit: "0123456789".repeat(4), directory }, signal);
+  await expect(missing).rejects.toMatchObject({ reason: "REF_NOT_FOUND" });
+  await expect(lstat(directory)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a tree of a result can be made from what was harvested, byte for byte", async () => {
+  const worktree = await newTree();
+  await writeFile(join(worktree.tree, "lf.txt"), "one\r\ntwo\r\n");
+  await writeFile(join(worktree.tree, ".gitattributes"), "* text eol=lf filter=evil\n");
+  const { repository, commit = "" } = await harvest(worktree, { message: "m\n", author }, signal);
+  const result = await createWorktree({ cache: repository, commit, directory: join(root, "result") }, signal);
+  expect(await readFile(join(result.tree, "lf.txt"), "utf8")).toBe("one\r\ntwo\r\n");
+  expect(await readFile(join(result.tree, "crlf.txt"), "utf8")).toBe("a\r\nb\r\n");
+  expect(await git(result.tree, "log", "-1", "--format=%H")).toBe(`${commit}\n`);
+});
+
 test("one hundred trees can be made at once, and all of them removed", { timeout: 60_000 }, async () => {
   const parent = join(root, "many");
   const names = Array.from({ length: 100 }, (_, index) => `tree-${index}`);
