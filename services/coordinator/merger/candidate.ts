@@ -3,8 +3,9 @@ import type { Job, JobHead } from "../../core/job.ts";
 import type { CheckResult, Task } from "../../core/task.ts";
 import { renderTask } from "../../core/template.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import { conflictText, mergeCommit, mergeTrees } from "../../platform/git/merge.ts";
+import { commitTree, conflictText, mergeTrees } from "../../platform/git/merge.ts";
 import { formatMessage } from "../../platform/git/trailers.ts";
+import { createTreeMerger } from "../../platform/git/tree-merger.ts";
 
 /** A merged task and the commit that it became. */
 export interface MergedTask {
@@ -39,25 +40,34 @@ const noticeBytesMax = 5_800;
  */
 export async function buildChain(
   repository: Repository,
-  input: { readonly job: Job; readonly head: JobHead; readonly tasks: readonly Task[] },
+  input: {
+    readonly job: Job;
+    readonly head: JobHead;
+    readonly tasks: readonly Task[];
+    /** Asked after each merge: whether what is merged shall land before the rest is tried. Default never. */
+    readonly isEnough?: () => boolean;
+  },
   signal: AbortSignal,
 ): Promise<CandidateChain> {
   const { job, head } = input;
   const merged: MergedTask[] = [];
   const conflicting: ConflictingTask[] = [];
   let tip = head.commit;
+  using merger = createTreeMerger(repository);
   for (const task of input.tasks) {
     const theirs = task.status.result?.commit;
     if (theirs === undefined) continue;
-    const identity = { ...author, dateIso: mergeDate(task) };
-    const commit = { ours: tip, theirs, message: mergeMessage(job, task), author: identity };
-    const result = await mergeCommit(repository, commit, signal);
-    if (result.kind === "merged") {
-      tip = result.commit;
+    const result = await merger.merge(tip, theirs, signal);
+    if (result.kind === "clean") {
+      const identity = { ...author, dateIso: mergeDate(task) };
+      const commit = { tree: result.tree, parents: [tip, theirs], message: mergeMessage(job, task), author: identity };
+      tip = await commitTree(repository, commit, signal);
       merged.push({ task, commit: tip });
+      if (input.isEnough?.() === true) break;
       continue;
     }
-    const alone = tip === head.commit ? result : await mergeTrees(repository, head.commit, theirs, signal);
+    if (tip !== head.commit && (await merger.merge(head.commit, theirs, signal)).kind === "clean") continue;
+    const alone = await mergeTrees(repository, head.commit, theirs, signal);
     if (alone.kind === "clean") continue;
     const text = await conflictText(repository, alone, { maxBytes: noticeBytesMax }, signal);
     const notice = `The last result could not be merged into the job's branch.\n${text}`;

@@ -1,7 +1,9 @@
 import { AgentdError } from "../../core/errors.ts";
 import type { Repository } from "./bare-repository.ts";
+import { objectNamePattern } from "./bare-repository.ts";
 import type { GitIdentity } from "./git.ts";
 import { decodePath, gitMessage, splitNul, visibleText } from "./git-text.ts";
+import { writeLooseObject } from "./loose-object.ts";
 import { readObject } from "./trees.ts";
 
 /** A path that could not be merged. */
@@ -84,32 +86,33 @@ function parseConflict(bytes: Buffer): { conflicts: MergeConflict[]; messages: s
   return { conflicts: [...byPath.values()], messages };
 }
 
-/** Writes a commit object; the same input always gives the same commit. */
+/**
+ * Writes a commit object, byte for byte as `git commit-tree` does; the same input always gives the same commit. That
+ * the tree and the parents are there is for the caller to know.
+ *
+ * @throws AgentdError INTERNAL for a name or a time that git would change or refuse.
+ */
 export async function commitTree(repository: Repository, input: CommitInput, signal: AbortSignal): Promise<string> {
-  const parents = input.parents.flatMap((parent) => ["-p", parent]);
-  const { stdout } = await repository.git.run(
-    ["commit-tree", input.tree, ...parents, "-F", "-"],
-    { stdin: input.message, author: input.author, committer: input.committer ?? input.author },
-    signal,
-  );
-  return stdout.toString("latin1").trim();
+  signal.throwIfAborted();
+  const { tree, parents, message, author } = input;
+  const isValid = [tree, ...parents].every((name) => objectNamePattern.test(name)) && !message.includes("\0");
+  if (!isValid) throw new AgentdError("INTERNAL", `No commit can be made of ${gitMessage([tree, ...parents].join())}.`);
+  const lines = [
+    `tree ${tree}`,
+    ...parents.map((parent) => `parent ${parent}`),
+    `author ${identityLine(author)}`,
+    `committer ${identityLine(input.committer ?? author)}`,
+  ];
+  const content = Buffer.from(`${lines.join("\n")}\n\n${message}`);
+  return await writeLooseObject(repository.objectDirectory, "commit", content);
 }
 
-/** Merges `theirs` into `ours` and, when clean, commits the merge with both as parents, `ours` first. */
-export async function mergeCommit(
-  repository: Repository,
-  options: { readonly ours: string; readonly theirs: string } & Omit<CommitInput, "tree" | "parents">,
-  signal: AbortSignal,
-): Promise<{ readonly kind: "merged"; readonly commit: string; readonly tree: string } | Conflict> {
-  const { ours, theirs, ...commit } = options;
-  const merged = await mergeTrees(repository, ours, theirs, signal);
-  if (merged.kind === "conflict") return merged;
-  const { tree } = merged;
-  return {
-    kind: "merged",
-    commit: await commitTree(repository, { ...commit, tree, parents: [ours, theirs] }, signal),
-    tree,
-  };
+/** `name <email> seconds +0000`. Git would drop some characters of a name silently: they are refused here. */
+function identityLine({ name, email, dateIso }: GitIdentity): string {
+  const seconds = Math.floor(Date.parse(dateIso) / 1_000);
+  const isPlain = [name, email].every((text) => /^[\p{L}\p{N}]([^<>\p{Cc}]*[\p{L}\p{N}])?$/u.test(text));
+  if (isPlain && dateIso.endsWith("Z") && seconds >= 0) return `${name} <${email}> ${seconds} +0000`;
+  throw new AgentdError("INTERNAL", `${gitMessage(`${name} <${email}> ${dateIso}`)} cannot stand in a commit.`);
 }
 
 /** The conflict arm of a {@link MergeResult}. */
