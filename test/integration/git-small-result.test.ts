@@ -98,6 +98,22 @@ test("a result is taken again, with one that another result holds already", asyn
   await cache.git.run(["fsck", "--strict", "--no-dangling", result, sibling], {}, signal);
 });
 
+test("a result of several commits, or of other parents, is refused where one is wanted", async () => {
+  const cache = await newCache();
+  const first = await commit([base], { "a.txt": "one\n" });
+  const [second, merge] = [
+    await commit([first], { "a.txt": "two\n" }),
+    await commit([base, first], { "a.txt": "m\n" }),
+  ];
+  for (const tip of [second, merge]) {
+    const claim = { base, commit: tip, isOneCommit: true };
+    await expect(importResult(cache, await bundleOf(tip), claim, signal)).rejects.toThrow("not one commit");
+    expect(await hasCommit(cache, tip, signal)).toBe(false);
+  }
+  await importResult(cache, await bundleOf(second), { base, commit: second }, signal);
+  expect(await hasCommit(cache, first, signal)).toBe(true);
+});
+
 test("a walk is given up at its bound, and finds what git finds below it", async () => {
   const cache = await newCache();
   const names = Array.from({ length: 1_100 }, (_, index) => `new/${index}`);

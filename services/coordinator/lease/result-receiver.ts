@@ -5,8 +5,6 @@ import type { ChangedFiles, CheckResult, Outcome, Task } from "../../core/task.t
 import type { AttemptEnded } from "../../core/task-machine.ts";
 import { renderTask } from "../../core/template.ts";
 import { pathsOutOfScope } from "../../core/write-scope.ts";
-import type { Repository } from "../../platform/git/bare-repository.ts";
-import { importResult } from "../../platform/git/result-bundle.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { getObject, putObject } from "../../platform/nats/objects.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
@@ -95,11 +93,8 @@ async function verify(
   const { job, head, task, commit } = result;
   const base = task.status.attempts.at(-1)?.base ?? job.status.base.commit;
   const repository = await deps.repositories.openAt(job, head, signal);
-  const files = await importResult(repository, file, { base, commit, maxBytes }, signal);
-  const parents = await parentsOf(repository, commit, signal);
-  if (parents !== base) {
-    return refusedResult(result, "the result is not one commit on the attempt's base");
-  }
+  const claim = { base, commit, maxBytes, isOneCommit: true };
+  const files = await deps.repositories.importResult(repository, file, claim, signal);
   const paths = files.map((each) => each.path);
   // The numbers of lines are for people only: the worker's are good enough.
   const { insertions, deletions } = result.changed ?? { insertions: 0, deletions: 0 };
@@ -128,13 +123,4 @@ async function verify(
 /** A failed attempt stays what it was: its result is only there to be read. */
 function refusedResult(result: ReportedResult, message: string): ReceivedResult {
   return result.outcome === "Done" ? { outcome: "ProtocolViolation", message } : { outcome: result.outcome };
-}
-
-async function parentsOf(repository: Repository, commit: string, signal: AbortSignal): Promise<string> {
-  const { stdout } = await repository.git.run(["rev-parse", "--end-of-options", `${commit}^@`], {}, signal);
-  return stdout
-    .toString("latin1")
-    .split("\n")
-    .filter((line) => /^[0-9a-f]{40}$/.test(line))
-    .join(" ");
 }

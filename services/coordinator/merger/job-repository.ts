@@ -5,9 +5,13 @@ import { AgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job.ts";
 import type { Task } from "../../core/task.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import { hasCommit, openBareRepository } from "../../platform/git/bare-repository.ts";
+import { openBareRepository } from "../../platform/git/bare-repository.ts";
 import { createBundle, fetchBundle } from "../../platform/git/bundle.ts";
+import type { ObjectReader } from "../../platform/git/object-reader.ts";
+import { createObjectReader } from "../../platform/git/object-reader.ts";
+import type { ResultClaim } from "../../platform/git/result-bundle.ts";
 import { importResult, sweepQuarantines } from "../../platform/git/result-bundle.ts";
+import type { ChangedFile } from "../../platform/git/trees.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { getObject, putObject } from "../../platform/nats/objects.ts";
 import { createKeyedQueue } from "../lease/keyed-queue.ts";
@@ -19,6 +23,13 @@ export interface JobRepositories {
    * @throws AgentdError OBJECT_MISSING when a bundle is gone: read the head again
    */
   openAt(job: Job, head: JobHead, signal: AbortSignal): Promise<Repository>;
+  /** Verifies a worker's result and takes it into the cache. @throws AgentdError as `importResult` in `platform/git` */
+  importResult(
+    repository: Repository,
+    file: string,
+    claim: Omit<ResultClaim, "reader">,
+    signal: AbortSignal,
+  ): Promise<readonly ChangedFile[]>;
   /** Makes sure that the verified results of these tasks are in the cache. @throws AgentdError OBJECT_MISSING */
   addResults(repository: Repository, tasks: readonly Task[], signal: AbortSignal): Promise<void>;
   /** Adds the objects of a bundle of ours (a candidate) to the cache, unless its commit is there. */
@@ -51,6 +62,8 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
   const temporary = join(deps.dataDirectory, "tmp");
   const filling = createKeyedQueue();
   const known = createKnownCommits();
+  const take: JobRepositories["importResult"] = (repository, file, claim, signal) =>
+    importResult(repository, file, { ...claim, reader: known.reader(repository) }, signal);
   const withFile = async <T>(work: (file: string) => Promise<T>): Promise<T> => {
     await mkdir(temporary, { recursive: true });
     const file = join(temporary, randomUUID());
@@ -93,6 +106,7 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
   return {
     // One at a time for a job: two fillings of an empty cache would only do the same work twice.
     openAt: (job, head, signal) => filling.run(job.metadata.uid, () => open(job, head, signal)),
+    importResult: take,
     async addResults(repository, tasks, signal) {
       for (const task of tasks) {
         const { result, attempts } = task.status;
@@ -102,7 +116,7 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
           throw new AgentdError("INTERNAL", `task ${task.metadata.name} has no base to merge from`);
         await withFile(async (file) => {
           await getObject(deps.link, "agentd", result.bundle, file, {}, signal);
-          await importResult(repository, file, { base, commit: result.commit }, signal);
+          await take(repository, file, { base, commit: result.commit }, signal);
         });
       }
     },
@@ -132,9 +146,10 @@ async function sweepCaches(
   }
 }
 
-/** Commits that were seen in a cache: each saves a git process. */
+/** What is in the caches, without a git process for each question. */
 interface KnownCommits {
   has(repository: Repository, commit: string, signal: AbortSignal): Promise<boolean>;
+  reader(repository: Repository): ObjectReader;
   /** Starts to remember for a cache. @returns whether that is new */
   begin(gitDir: string): boolean;
   forget(gitDir: string): void;
@@ -142,11 +157,18 @@ interface KnownCommits {
 
 function createKnownCommits(): KnownCommits {
   const known = new Map<string, Set<string>>();
+  const readers = new Map<string, ObjectReader>();
+  const reader = (repository: Repository): ObjectReader => {
+    const open = readers.get(repository.gitDir) ?? createObjectReader(repository);
+    readers.set(repository.gitDir, open);
+    return open;
+  };
   return {
+    reader,
     async has(repository, commit, signal) {
       const commits = known.get(repository.gitDir);
       if (commits?.has(commit) === true) return true;
-      if (!(await hasCommit(repository, commit, signal))) return false;
+      if ((await reader(repository).typeOf(commit, signal)) !== "commit") return false;
       if (commits !== undefined && commits.size < knownMax) commits.add(commit);
       return true;
     },
@@ -155,6 +177,11 @@ function createKnownCommits(): KnownCommits {
       known.set(gitDir, new Set());
       return true;
     },
-    forget: (gitDir) => known.delete(gitDir),
+    forget(gitDir) {
+      known.delete(gitDir);
+      // It would go on reading the files of a cache that was deleted.
+      readers.get(gitDir)?.[Symbol.dispose]();
+      readers.delete(gitDir);
+    },
   };
 }

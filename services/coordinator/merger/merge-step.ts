@@ -37,6 +37,9 @@ export type StepResult =
   /** Nothing to do until something changes. */
   | { readonly kind: "idle" };
 
+/** A landing waits no longer than this for more tasks to be merged into its batch. */
+const chainMs = 500;
+
 const moved: StepResult = { kind: "moved", isHeadWrite: false };
 const headMoved: StepResult = { kind: "moved", isHeadWrite: true };
 
@@ -104,7 +107,10 @@ async function build(
   const head = view.head.value;
   const repository = await deps.repositories.openAt(job, head, signal);
   await deps.repositories.addResults(repository, tasks, signal);
-  const chain = await buildChain(repository, { job, head, tasks }, signal);
+  const startedMs = deps.nowMs();
+  // A candidate that is verified shall be large, for its verification costs; what needs none lands while others still come.
+  const isEnough = () => job.spec.merge.verify.length === 0 && deps.nowMs() - startedMs > chainMs;
+  const chain = await buildChain(repository, { job, head, tasks, isEnough }, signal);
   for (const conflict of chain.conflicting) await reopen(deps, view, conflict, signal);
   if (chain.merged.length === 0) return chain.conflicting.length > 0 ? moved : { kind: "idle" };
   if (job.spec.merge.verify.length > 0) {

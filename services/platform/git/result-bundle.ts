@@ -2,7 +2,7 @@ import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentdError } from "../../core/errors.ts";
 import type { Repository } from "./bare-repository.ts";
-import { hasCommit, isAncestor } from "./bare-repository.ts";
+import { hasCommit, isAncestor, objectNamePattern } from "./bare-repository.ts";
 import { indexBundle } from "./bundle.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import { createObjectReader } from "./object-reader.ts";
@@ -23,6 +23,8 @@ export interface ResultClaim {
   readonly maxObjects?: number;
   /** For each git command; default 2 minutes. */
   readonly timeoutMs?: number;
+  /** Refuse more than one commit on the base. Default false: it may be some generations away. */
+  readonly isOneCommit?: boolean;
   /** Reads the cache; default one that is started for this result. */
   readonly reader?: ObjectReader;
 }
@@ -91,6 +93,9 @@ async function verify(
   if (!isCommit || commit === base || !(await isAncestor(quarantine, base, commit, signal))) {
     throw refused(`commit ${commit} does not descend from its base ${base}`);
   }
+  if (claim.isOneCommit === true && (await parentsOf(quarantine, commit, signal)) !== base) {
+    throw refused("it is not one commit on the attempt's base");
+  }
   const walk = ["rev-list", "--objects", "--quiet", "--end-of-options", commit, `^${base}`];
   const walked = await quarantine.git.run(walk, { okExitCodes: [0, 1, 128], ...timeoutOf(claim) }, signal);
   if (walked.exitCode !== 0) throw refused("objects of its commit are missing");
@@ -98,6 +103,15 @@ async function verify(
   const link = changed.find((change) => change.oldMode === "160000" || change.newMode === "160000");
   if (link !== undefined) throw refused(`it changes the submodule ${link.path}`);
   return { pack, objects, changed };
+}
+
+async function parentsOf(repository: Repository, commit: string, signal: AbortSignal): Promise<string> {
+  const { stdout } = await repository.git.run(["rev-parse", "--end-of-options", `${commit}^@`], {}, signal);
+  return stdout
+    .toString("latin1")
+    .split("\n")
+    .filter((line) => objectNamePattern.test(line))
+    .join(" ");
 }
 
 /** Bounds what the pack's objects unpack to. */
