@@ -49,7 +49,7 @@ export interface ChatModelDeps {
 /** The pool's state now, for heartbeats and metrics. */
 export interface ChatModelSnapshot {
   readonly inFlight: number;
-  /** Chats that wait for a permit or for an engine that is down or overloaded. */
+  /** Chats that wait for a permit or for an engine that is down or overloaded; not those that wait for their first output. */
   readonly waiting: number;
   readonly endpoints: readonly EndpointSnapshot[];
   /** Set while no endpoint answers: which, and what the last request saw. */
@@ -73,9 +73,10 @@ const overflowMarginTokens = 32;
 /**
  * Creates the pool. See {@link ChatModel} for what `chat` promises.
  *
- * `onWaiting` is true while a chat waits for a permit, or between tries while the engine is down or overloaded. It is not true while
- * an endpoint that took the request has not answered yet, nor while a single broken answer is repeated: then the caller's own wall
- * limit is what ends the chat.
+ * `onWaiting` is true while a chat waits for a permit, while the engine is down or overloaded, and until the first output of an
+ * answer: nobody outside can tell a full engine's queue from a slow prefill. It is false while an answer comes in, and from a broken
+ * answer until the next try. Once `firstTokenTimeoutMs` ran out, silence no longer counts as waiting as long as the pool answers
+ * others: then it is this request that the engine cannot answer, and the caller's own wall limit ends it.
  */
 export function createChatModel(deps: ChatModelDeps): ChatModelPool {
   if (deps.endpoints.length === 0) throw new RangeError("a model pool needs at least one endpoint");
@@ -128,7 +129,7 @@ export function createChatModel(deps: ChatModelDeps): ChatModelPool {
       try {
         return await chatUntilAnswered(core, request, waiting, linked.signal);
       } finally {
-        waiting.set(false);
+        waiting.set({ isHeldUp: false, isUnanswered: false });
         linked.unlink();
       }
     },
@@ -174,16 +175,17 @@ async function chatUntilAnswered(
   let emptyReplies = 0;
   let shortenings = 0;
   let isEngineTrouble = false;
+  let hasStalled = false;
   for (let tryIndex = 0; ; tryIndex += 1) {
     const release = await core.acquire(signal, () => {
-      waiting.set(true);
+      waiting.set({ isHeldUp: true, isUnanswered: false });
     });
-    if (!isEngineTrouble) waiting.set(false);
+    waiting.set({ isHeldUp: isEngineTrouble, isUnanswered: !hasStalled });
     const { url, done } = core.pool.pick(request.affinityKey, tryIndex, avoid);
     let failure: ChatFailure;
     try {
       const onOutput = () => {
-        waiting.set(false);
+        waiting.set({ isHeldUp: false, isUnanswered: false });
         core.pool.reportAnswer(url);
       };
       const result = await runTry(core, url, current, onOutput, signal);
@@ -211,7 +213,8 @@ async function chatUntilAnswered(
     noteFailure(core, url, failure, verdict);
     avoid = verdict.endpoint === "other" ? url : undefined;
     isEngineTrouble = verdict.isEngineTrouble || !core.pool.hasHealthy;
-    waiting.set(isEngineTrouble);
+    hasStalled ||= failure.kind === "firstTokenTimeout";
+    waiting.set({ isHeldUp: isEngineTrouble, isUnanswered: false });
     const delayMs = backoffMs(tryIndex, core.random(), verdict.retryAfterMs, core.backoff);
     core.log.debug({ endpoint: url, tryIndex, delayMs, cause: failure.message }, "model request is tried again");
     await sleep(core, delayMs, verdict.isEndpointDown, signal);
@@ -281,20 +284,31 @@ async function sleep(core: ChatCore, delayMs: number, wakesOnRecovery: boolean, 
   });
 }
 
+interface WaitingState {
+  /** By a permit, or an engine that is down or overloaded: these are counted. */
+  readonly isHeldUp: boolean;
+  /** An endpoint has the request and has sent nothing yet. */
+  readonly isUnanswered: boolean;
+}
+
 interface WaitingFlag {
-  set(isWaiting: boolean): void;
+  set(state: WaitingState): void;
 }
 
 function createWaitingFlag(
   onWaiting: ((isWaiting: boolean) => void) | undefined,
   count: (change: number) => void,
 ): WaitingFlag {
-  let current = false;
+  let isCounted = false;
+  let isWaiting = false;
   return {
-    set(isWaiting) {
-      if (isWaiting === current) return;
-      current = isWaiting;
-      count(isWaiting ? 1 : -1);
+    set({ isHeldUp, isUnanswered }) {
+      if (isHeldUp !== isCounted) {
+        isCounted = isHeldUp;
+        count(isHeldUp ? 1 : -1);
+      }
+      if ((isHeldUp || isUnanswered) === isWaiting) return;
+      isWaiting = !isWaiting;
       onWaiting?.(isWaiting);
     },
   };

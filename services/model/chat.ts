@@ -44,7 +44,10 @@ export interface ChatRequest {
   readonly affinityKey: string;
   /** W3C trace context header value, sent to the engine as it is. */
   readonly traceparent?: string;
-  /** Called when the call starts to wait for (true) and stops waiting for (false) the engine: wall-time limits stand still meanwhile. */
+  /**
+   * Called when the call starts to wait for (true) and stops waiting for (false) the engine, its first output included: wall-time
+   * limits stand still meanwhile.
+   */
   readonly onWaiting?: (isWaiting: boolean) => void;
 }
 
