@@ -1,3 +1,5 @@
+import { cutJson } from "./bound-text.ts";
+
 /** What every resource carries. `resource_version` is not here: it is the store's revision of the key. */
 export interface Metadata {
   /** Last part of the resource's name: a DNS label. */
@@ -53,8 +55,15 @@ export function addUsage(a: Usage, b: Usage): Usage {
   };
 }
 
-/** `conditions` with the one of `next.type` set; its transition time is kept when the status stays the same. */
-export function setCondition(conditions: readonly Condition[], next: Condition): readonly Condition[] {
+/** Bytes of a condition's message as JSON: a Job has six conditions beside a spec of 23 KiB. */
+const conditionMessageBytesMax = 768;
+
+/**
+ * `conditions` with the one of `next.type` set, its message cut to 768 bytes of JSON; its transition time is kept when
+ * the status stays the same.
+ */
+export function setCondition(conditions: readonly Condition[], wanted: Condition): readonly Condition[] {
+  const next = { ...wanted, message: cutJson(wanted.message, conditionMessageBytesMax) };
   const previous = conditions.find((condition) => condition.type === next.type);
   const merged =
     previous !== undefined && previous.status === next.status

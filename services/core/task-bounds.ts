@@ -1,3 +1,4 @@
+import { cutJson, cutTail, cutText } from "./bound-text.ts";
 import type { Attempt, Task, TaskStatus } from "./task.ts";
 
 /** Attempts that a task's status keeps. */
@@ -6,18 +7,11 @@ export const attemptsKept = 10;
 /** A stored resource is at most 32 KiB; the rest is room for the store's own framing. */
 export const taskBytesMax = 31 * 1024;
 
-/** `text` cut to at most `charactersMax` UTF-16 units, never in the middle of a surrogate pair. */
-export function cutText(text: string, charactersMax: number): string {
-  if (text.length <= charactersMax) return text;
-  const cut = text.slice(0, Math.max(0, charactersMax - 1));
-  return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
-}
-
 /** The attempt with every text and list at its bound. */
 export function boundAttempt(attempt: Attempt): Attempt {
   return {
     ...attempt,
-    checks: attempt.checks.slice(0, 32).map((check) => ({ ...check, outputTail: tail(check.outputTail, 1_024) })),
+    checks: attempt.checks.slice(0, 32).map((check) => ({ ...check, outputTail: cutTail(check.outputTail, 1_024) })),
     ...(attempt.claimed === undefined ? {} : { claimed: cutText(attempt.claimed, 1_024) }),
     ...(attempt.message === undefined ? {} : { message: cutText(attempt.message, 1_024) }),
     ...(attempt.changed === undefined
@@ -50,16 +44,33 @@ export function boundTask(task: Task): Task {
       bounded = withStatus(bounded, { ...bounded.status, attempts });
     }
   }
-  if (bytesOf(bounded) <= taskBytesMax) return bounded;
-  const { notice, ...rest } = bounded.status;
-  const short = notice === undefined ? {} : { notice: { ...notice, text: cutText(notice.text, 1_000) } };
-  return withStatus(bounded, { ...rest, ...short, attempts: rest.attempts.slice(-3) });
+  for (const shorten of lastResorts) {
+    if (bytesOf(bounded) <= taskBytesMax) return bounded;
+    bounded = withStatus(bounded, shorten(bounded.status));
+  }
+  return bounded;
 }
+
+/** For texts that JSON blows up, beside an item of the largest size: what fences and merges stays, words go. */
+const lastResorts: readonly ((status: TaskStatus) => TaskStatus)[] = [
+  (status) => ({
+    ...status,
+    ...(status.message === undefined ? {} : { message: cutJson(status.message, 600) }),
+    ...(status.notice === undefined ? {} : { notice: { ...status.notice, text: cutJson(status.notice.text, 2_000) } }),
+    conditions: status.conditions.map((condition) => ({ ...condition, message: cutJson(condition.message, 200) })),
+    attempts: status.attempts.slice(-3),
+  }),
+  (status) => ({
+    ...status,
+    ...(status.notice === undefined ? {} : { notice: { ...status.notice, text: cutJson(status.notice.text, 600) } }),
+    attempts: status.attempts.slice(-1).map((attempt) => ({ ...attempt, checks: attempt.checks.slice(0, 4) })),
+  }),
+];
 
 const shortenings: readonly ((attempt: Attempt) => Attempt)[] = [
   (attempt) => ({
     ...attempt,
-    checks: attempt.checks.map((check) => ({ ...check, outputTail: tail(check.outputTail, 120) })),
+    checks: attempt.checks.map((check) => ({ ...check, outputTail: cutTail(check.outputTail, 120) })),
   }),
   (attempt) =>
     attempt.changed === undefined
@@ -68,17 +79,11 @@ const shortenings: readonly ((attempt: Attempt) => Attempt)[] = [
   (attempt) => ({
     ...attempt,
     checks: attempt.checks.slice(0, 8).map((check) => ({ ...check, outputTail: "" })),
-    ...(attempt.claimed === undefined ? {} : { claimed: cutText(attempt.claimed, 120) }),
-    ...(attempt.message === undefined ? {} : { message: cutText(attempt.message, 120) }),
+    ...(attempt.claimed === undefined ? {} : { claimed: cutJson(attempt.claimed, 160) }),
+    ...(attempt.message === undefined ? {} : { message: cutJson(attempt.message, 160) }),
     ...(attempt.changed === undefined ? {} : { changed: { ...attempt.changed, paths: [] } }),
   }),
 ];
-
-function tail(text: string, charactersMax: number): string {
-  if (text.length <= charactersMax) return text;
-  const cut = text.slice(text.length - charactersMax + 1);
-  return `…${/^[\uDC00-\uDFFF]/.test(cut) ? cut.slice(1) : cut}`;
-}
 
 function bytesOf(task: Task): number {
   return Buffer.byteLength(JSON.stringify(task));

@@ -215,6 +215,15 @@ describe("applying jobs", () => {
     expect(refused).toMatchObject({ reason: "INVALID_SPEC", fields: ["spec.plan.forEach.glob", "spec.backoffLimit"] });
   });
 
+  it("refuses annotations that would leave no room for the job's status", async () => {
+    const writes = Array.from({ length: 100 }, (_, at) => `${"w".repeat(45)}-${at}`);
+    const template = { prompt: "p".repeat(15_000), writes, checks: [{ name: "test", run: "true" }] };
+    expect((await apply({ template })).result).toBe("created");
+    const annotations = { note: "n".repeat(3_900) };
+    const refused = await refusal(apply({ template }, { metadata: { name: "app", annotations } }));
+    expect(refused).toMatchObject({ reason: "INVALID_SPEC", fields: ["spec"] });
+  });
+
   it("is unchanged for an upload that was packed anew, and made again after a delete", async () => {
     const send = async () => {
       const { bytes, digest } = await bundleOf(repository);

@@ -4,7 +4,7 @@ import type { AdmittedJob } from "../../core/job-admission.ts";
 import type { Entry } from "../../platform/nats/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import type { CreateOptions } from "./create-job.ts";
-import { createJob } from "./create-job.ts";
+import { createJob, requireSize } from "./create-job.ts";
 import { withWholePlan } from "./job-items.ts";
 import type { ResolveDeps } from "./resolve-job.ts";
 import { fixedChanges, recordText, specDigest } from "./spec-digest.ts";
@@ -72,6 +72,7 @@ async function configure(
     const whole = await withWholePlan(deps.link, found.value, signal);
     requireMutable(name, fixedChanges(whole.spec, admitted.spec));
   }
+  requireSize(next(found.value));
   if (validateOnly) return { job: { ...found, value: next(found.value) }, head, result: "configured" };
   const job = await updateEntry<Job>(
     deps.store,

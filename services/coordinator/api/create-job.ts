@@ -49,8 +49,8 @@ export interface BranchReservation {
 
 /** Plans whose JSON is longer live only in the items object. */
 const inlinePlanBytesMax = 4_096;
-/** The rest of a resource's 32 KiB is for the status. */
-const jobBytesMax = 24 * 1_024;
+/** The rest of a resource's 32 KiB is for the status: six conditions with their messages are the most of it. */
+const jobBytesMax = 23 * 1_024;
 const itemsBytesMax = 64 * 1_024 * 1_024;
 
 /**
@@ -187,14 +187,7 @@ async function storeObjects(
   const { repository, base, items } = resolved;
   const itemsBytes = items === undefined ? undefined : encodeItems(items);
   const spec = { ...draft.spec, plan: storedPlan(draft) };
-  const bytes = Buffer.byteLength(JSON.stringify({ ...draft, spec }));
-  if (bytes > jobBytesMax) {
-    throw fieldError(
-      "INVALID_SPEC",
-      "spec",
-      `is ${bytes} bytes; the bound is ${jobBytesMax}. Shorten the prompt, or the lists of checks and writes`,
-    );
-  }
+  requireSize({ ...draft, spec });
   const baseBundle = await deps.repositories.withFile(async (file) => {
     await createBundle(repository, { refs: { "refs/agentd/base": base.commit } }, file, signal);
     const { size } = await stat(file);
@@ -206,6 +199,14 @@ async function storeObjects(
     itemsBytes === undefined ? undefined : (await putObject(deps.link, "agentd", itemsBytes, signal)).name;
   const status = { ...draft.status, baseBundle, ...(itemsObject === undefined ? {} : { itemsObject }) };
   return { job: { ...draft, spec, status }, head: newHead(draft) };
+}
+
+/** @throws AgentdError INVALID_SPEC for a job that would leave too little of its 32 KiB to its status */
+export function requireSize(job: Job): void {
+  const bytes = Buffer.byteLength(JSON.stringify({ ...job, status: {} }));
+  if (bytes <= jobBytesMax) return;
+  const advice = "Shorten the prompt, the lists of checks and writes, or the annotations";
+  throw fieldError("INVALID_SPEC", "spec", `is ${bytes} bytes; the bound is ${jobBytesMax}. ${advice}`);
 }
 
 function storedPlan(job: Job): Job["spec"]["plan"] {

@@ -1,3 +1,4 @@
+import { cutJson } from "../../core/bound-text.ts";
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job.ts";
 import { isJobFinished } from "../../core/job-progress.ts";
@@ -40,6 +41,8 @@ const attemptsMaxDefault = 8;
 const firstBackOffMs = 1_000;
 const longestBackOffMs = 60_000;
 const remoteTimeoutMs = 120_000;
+/** As JSON: the Job that holds it is at most 32 KiB. */
+const publishMessageBytesMax = 768;
 
 /** A publisher over the origin. What it has to remember stands in the Job. */
 export function createPublisher(deps: PublisherDeps): Publisher {
@@ -179,7 +182,7 @@ async function record(
   const attempts = known.commit === undefined ? (known.attempts ?? before?.attempts ?? 0) : 0;
   const publish = {
     attempts,
-    message: published.message,
+    message: cutJson(published.message, publishMessageBytesMax),
     ...(commit === undefined ? {} : { commit }),
     ...(known.gaveUpAt === undefined ? {} : { gaveUpAt: known.gaveUpAt }),
   };
