@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
-import type { JobHead } from "../../core/job.ts";
+import type { Job, JobHead } from "../../core/job.ts";
 import type { ChangedFiles, Outcome, Task } from "../../core/task.ts";
 import type { AttemptEnded } from "../../core/task-machine.ts";
 import { taskRules, transition } from "../../core/task-machine.ts";
+import { renderTask } from "../../core/template.ts";
 import type { CompleteReply, CompleteRequest } from "../../core/worker-protocol.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
+import { checksOf } from "./assignment.ts";
 import type { AttemptTokens } from "./attempt-token.ts";
 import { createKeyedQueue } from "./keyed-queue.ts";
 import type { ResultReceiver } from "./result-receiver.ts";
@@ -71,7 +73,11 @@ async function complete(
     const rules = taskRules(job.spec, task.spec.kind, deps.nowMs(), deps.random);
     try {
       requireOpen(task, owner.head.value, request);
-      event ??= await eventOf(deps, { worker, request, report, job, head: owner.head.value, task }, signal);
+      event ??= requireEvidence(
+        await eventOf(deps, { worker, request, report, job, head: owner.head.value, task }, signal),
+        job,
+        task,
+      );
       const next = transition(task, event, rules);
       await store.commit([{ key, value: next, expected: entry.revision }], signal);
       tell(deps.events, next, request);
@@ -91,7 +97,7 @@ interface Reported {
   readonly worker: string;
   readonly request: CompleteRequest;
   readonly report: string;
-  readonly job: NonNullable<ReturnType<typeof findJobOf>>["job"]["value"];
+  readonly job: Job;
   readonly head: JobHead;
   readonly task: Task;
 }
@@ -126,6 +132,16 @@ async function eventOf(deps: CompletionDeps, reported: Reported, signal: AbortSi
 function withoutObject(task: Task, event: AttemptEnded): AttemptEnded {
   if (task.spec.kind === "Verify" || event.outcome !== "Done") return event;
   return { ...event, outcome: "ProtocolViolation", message: "the worker said Done but sent no result" };
+}
+
+/** Green means every check that was asked for: an attempt that leaves one out has proven nothing. */
+function requireEvidence(event: AttemptEnded, job: Job, task: Task): AttemptEnded {
+  if (event.outcome !== "Done" && event.outcome !== "AlreadyDone") return event;
+  const asked = checksOf(job, task, renderTask(job, task).checks);
+  const missing = asked.find(({ name }) => !event.checks.some((one) => one.name === name && one.status === "Passed"));
+  if (missing === undefined) return event;
+  const outcome = event.outcome === "Done" ? "GateFailed" : "NoChange";
+  return { ...event, outcome, message: `check "${missing.name}" has no green result` };
 }
 
 function outcomeOf(request: CompleteRequest): Outcome {
