@@ -15,10 +15,26 @@ import type { ReplicaParts } from "./replica.ts";
 import { startReplica } from "./replica.ts";
 import { startStatusServer } from "./status-server.ts";
 
-/** What git may see of our environment when it fetches a job's repository: ways, no credentials. */
+/**
+ * What git may see of our environment when it fetches a job's repository: the ways there, and the credentials of whoever
+ * started the coordinator, so that a private repository can be a job's. HOME and XDG_CONFIG_HOME name the git configuration
+ * with its credential helpers. Workers get the repository as a bundle, never any of this.
+ */
 const fetchVariables = [
   "PATH",
   "HOME",
+  "XDG_CONFIG_HOME",
+  "XDG_RUNTIME_DIR",
+  "SSH_AUTH_SOCK",
+  "GIT_SSH",
+  "GIT_SSH_COMMAND",
+  "GIT_SSH_VARIANT",
+  "GIT_ASKPASS",
+  "SSH_ASKPASS",
+  "GIT_CONFIG_GLOBAL",
+  "GIT_SSL_CAINFO",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
   "HTTP_PROXY",
   "HTTPS_PROXY",
   "NO_PROXY",
@@ -67,7 +83,7 @@ async function serve(signal: AbortSignal): Promise<void> {
   const nowMs = (): number => Date.now();
   const moreWork = (parts: ReplicaParts): readonly LeaderWork[] => [
     { name: "planner", run: (work) => runPlanner({ ...parts, log, nowMs }, work) },
-    // Only this work has git credentials: the environment of whoever started the coordinator.
+    // A push may need more than a fetch: it gets the whole environment of whoever started the coordinator.
     {
       name: "publisher",
       run: (work) => runPublisher({ ...parts, log, nowMs, gitEnvironment: definedVariables(process.env) }, work),

@@ -14,7 +14,7 @@ export interface ApiDeps {
   readonly log: Logger;
   /** Holds `sources/`: repositories that jobs start from, a cache that can be deleted. */
   readonly dataDirectory: string;
-  /** Variables that git may use to fetch a job's url: proxies and the like, no credentials. */
+  /** Variables that git may use to fetch a job's url: proxies, and the coordinator's own git credentials. */
   readonly fetchEnvironment: Readonly<Record<string, string>>;
   /** PATH in which git is found; default the usual places. */
   readonly searchPath?: string;
