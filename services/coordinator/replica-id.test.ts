@@ -15,22 +15,24 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-it("takes over the name of a process that is gone, and not of one that lives", async () => {
+it("names the last one where its process is gone, not where it lives, and never the same twice", async () => {
   const file = join(directory, "replica.json");
-  const first = await takeReplicaId(directory);
+  const { id: first, predecessor } = await takeReplicaId(directory);
+  expect(predecessor).toBeUndefined();
   const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
   const ended = new Promise((resolve) => other.once("exit", resolve));
   await writeFile(file, JSON.stringify({ id: first, pid: other.pid }));
   const second = await takeReplicaId(directory);
-  expect(second).not.toBe(first);
+  expect(second).toEqual({ id: expect.not.stringMatching(first) });
   await writeFile(file, JSON.stringify({ id: first, pid: other.pid }));
   other.kill("SIGKILL");
   await ended;
-  expect(await takeReplicaId(directory)).toBe(first);
-  expect(JSON.parse(await readFile(file, "utf8"))).toEqual({ id: first, pid: process.pid });
+  const third = await takeReplicaId(directory);
+  expect(third).toEqual({ id: expect.not.stringMatching(first), predecessor: first });
+  expect(JSON.parse(await readFile(file, "utf8"))).toEqual({ id: third.id, pid: process.pid });
 });
 
 it("makes a new name when the file is torn", async () => {
   await writeFile(join(directory, "replica.json"), '{"id": "x');
-  expect(await takeReplicaId(directory)).toMatch(/^[0-9a-f-]{36}$/);
+  expect(await takeReplicaId(directory)).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
 });

@@ -5,18 +5,25 @@ import { z } from "zod";
 
 const record = z.object({ id: z.uuid(), pid: z.number().int().positive() });
 
+/** Who a replica is in the election. */
+export interface ReplicaId {
+  /** New with each start: two processes never have the same, not even on one data folder. */
+  readonly id: string;
+  /** The last one on this data folder, where its process is gone: its lead is free at once. */
+  readonly predecessor?: string;
+}
+
 /**
- * The name of this replica in the election. A coordinator that is started again on the data of one that died takes over its
- * name, and with it the lead, at once; while that process is alive (stopped, say) it gets a name of its own and waits.
+ * Names this replica. A coordinator that is started again on the data of one that died need not wait until that one's lead
+ * runs out; while that process is alive (stopped, say) it waits like any other.
  */
-export async function takeReplicaId(dataDirectory: string): Promise<string> {
+export async function takeReplicaId(dataDirectory: string): Promise<ReplicaId> {
   await mkdir(dataDirectory, { recursive: true });
   const file = join(dataDirectory, "replica.json");
   const before = record.safeParse(await readJson(file));
-  const isFree = before.success && !isAlive(before.data.pid);
-  const id = isFree ? before.data.id : randomUUID();
+  const id = randomUUID();
   await writeFile(file, JSON.stringify({ id, pid: process.pid }));
-  return id;
+  return before.success && !isAlive(before.data.pid) ? { id, predecessor: before.data.id } : { id };
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -83,7 +83,7 @@ export async function startReplica(options: ReplicaOptions, signal: AbortSignal)
   const searchPath = options.searchPath === undefined ? {} : { searchPath: options.searchPath };
   const repositories = createJobRepositories({ link, dataDirectory, ...searchPath });
   const ttl = options.leaderTtlMs === undefined ? {} : { ttlMs: options.leaderTtlMs, renewMs: options.leaderTtlMs / 3 };
-  const election = opened.use(createLeaderElection(link, { id: await takeReplicaId(dataDirectory), ...ttl }));
+  const election = opened.use(createLeaderElection(link, { ...(await takeReplicaId(dataDirectory)), ...ttl }));
   const parts: ReplicaParts = { link, store, index, fleet, events, repositories, election };
   const works = leaderWorks(options, parts, tokens);
   const { leases } = works;

@@ -98,6 +98,24 @@ test("a process that was stopped and woken does not believe that it still leads"
   expect(first.election.epoch).toBe(2);
 });
 
+test("a lead whose holder is known to be gone is taken at once, and only once should it live after all", async () => {
+  const ttlMs = 3_000;
+  const first = replica("a", link, ttlMs).election;
+  await until("a leads", () => first.isLeader());
+  const startedAt = performance.now();
+  const second = createLeaderElection(link, { id: "b", predecessor: "a", ttlMs, renewMs: 100 });
+  open.push(second);
+  await until("b leads", () => second.isLeader());
+  expect(performance.now() - startedAt).toBeLessThan(ttlMs);
+  await until("a knows", () => !first.isLeader() && first.leaderId === "b");
+  await second.close();
+  await until("a leads again", () => first.isLeader());
+  const third = createLeaderElection(link, { id: "c", predecessor: "b", ttlMs, renewMs: 100 });
+  open.push(third);
+  await until("c sees a", () => third.leaderId === "a");
+  expect(third.isLeader()).toBe(false);
+});
+
 test("a leader goes on after the server was killed and started again", async () => {
   const first = replica("a").election;
   await until("a leads", () => first.isLeader());

@@ -16,6 +16,8 @@ interface LeaderRecord {
 export interface LeaderOptions {
   /** This replica; must differ for each process. */
   readonly id: string;
+  /** A replica that is known to be gone: its lead is taken over at once, one time. */
+  readonly predecessor?: string;
   /** A leader that did not renew for this long has lost; default 6 s. */
   readonly ttlMs?: number;
   /** Default 2 s; must be at most a third of `ttlMs`. */
@@ -121,6 +123,7 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
   let other: { readonly revision: number; readonly seenAtMs: number } | undefined;
   let leaderId: string | undefined;
   let epoch = 0;
+  let { predecessor } = options;
 
   const isLeader = (): boolean => held !== undefined && now() - held.renewedAtMs < ttlMs;
   const read = () => readControl<LeaderRecord>(link, leaderKey, limited(stopping, renewMs));
@@ -134,6 +137,8 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
     epoch = nextEpoch;
     leaderId = options.id;
     other = undefined;
+    // Should it live after all, the two must not take the lead from each other for ever.
+    predecessor = undefined;
   };
   const renew = async (mine: HeldLead): Promise<void> => {
     try {
@@ -150,8 +155,8 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
     const record = await read();
     leaderId = record === undefined || record.value.id === "" ? undefined : record.value.id;
     if (record === undefined) return await take(0, 1);
-    const isFree = record.value.id === "" || record.value.id === options.id;
-    // Resigned, or our own record from before a pause: nobody else acts on it.
+    const isFree = ["", options.id, predecessor].includes(record.value.id);
+    // Resigned, gone, or our own record from before a pause: nobody else acts on it.
     if (isFree) return await take(record.revision, record.value.epoch + 1);
     if (other?.revision !== record.revision) {
       other = { revision: record.revision, seenAtMs: now() };
