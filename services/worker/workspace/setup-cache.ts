@@ -16,6 +16,8 @@ import { createSingleFlight } from "./single-flight.ts";
 
 /** One setup command may take this long. */
 const setupTimeoutMs = 30 * 60_000;
+/** Keys remembered. */
+const keysMax = 1_000;
 /** Tries before a red setup is the job's fault: registries have bad seconds. */
 const triesMax = 2;
 /** Below HOME: copies of what was installed elsewhere, of no use once the installation is done. */
@@ -95,10 +97,23 @@ export interface SetupCache {
 /** A cache over `deps.cache`. */
 export function createSetupCache(deps: SetupCacheDeps): SetupCache {
   const flights = createSingleFlight<Meta>();
+  // All tasks of a job ask for the same key: one look into the commit is enough.
+  const keys = new Map<string, string>();
+
+  async function keyOf({ repository, commit, commands, scope }: SetupRequest, signal: AbortSignal): Promise<string> {
+    const question = JSON.stringify([scope, commit, commands]);
+    const known = keys.get(question);
+    if (known !== undefined) return known;
+    const key = await setupKey(repository.git, commit, commands, scope, signal);
+    if (keys.size >= keysMax) keys.delete(keys.keys().next().value ?? "");
+    keys.set(question, key);
+    return key;
+  }
+
   return {
     async open(request, signal) {
       if (request.commands.length === 0) return undefined;
-      const key = await setupKey(request.repository.git, request.commit, request.commands, request.scope, signal);
+      const key = await keyOf(request, signal);
       const close = deps.cache.use(key);
       try {
         const directory = deps.cache.path(key);
