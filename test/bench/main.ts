@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import type { Figure } from "./figure.ts";
+import { landingBench } from "./landing.ts";
 import { startUpBench } from "./start-up.ts";
 import { storeBench } from "./store.ts";
 
@@ -8,6 +9,7 @@ import { storeBench } from "./store.ts";
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   "start-up": startUpBench,
   store: storeBench,
+  landing: landingBench,
 };
 
 const wanted = process.argv.slice(2);
