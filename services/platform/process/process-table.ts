@@ -29,7 +29,7 @@ export async function listProcesses(): Promise<ProcessEntry[]> {
 /** What was found out about a process earlier, by its id and start time. */
 interface KnownProcess {
   /** "foreign": looked at for long enough, and never marked. */
-  readonly marker: string | "foreign" | undefined;
+  readonly marker: string | undefined;
   readonly firstSeenMs: number;
 }
 
