@@ -47,6 +47,7 @@ const repositories: ServiceImpl<typeof RepositoryService> = {
 async function start(
   impl: Partial<ServiceImpl<typeof JobService>> = {},
   repository: Partial<ServiceImpl<typeof RepositoryService>> = {},
+  bounds: { callsMax?: number; requestStreamsMax?: number } = {},
 ): Promise<{ server: GrpcServer; channel: GrpcChannel; lines: string[] }> {
   const lines: string[] = [];
   const log = pino({ level: "error" }, { write: (line: string) => void lines.push(line) });
@@ -54,7 +55,7 @@ async function start(
     serve(JobService, { ...jobs, ...impl }),
     serve(RepositoryService, { ...repositories, ...repository }),
   ];
-  const server = await createGrpcServer({ log, services, host: "127.0.0.1", port: 0, graceMs: 500 });
+  const server = await createGrpcServer({ log, services, host: "127.0.0.1", port: 0, graceMs: 500, ...bounds });
   const channel = createGrpcChannel(`127.0.0.1:${server.port}`);
   closers.push(server, channel);
   return { server, channel, lines };
@@ -215,6 +216,53 @@ describe("the gRPC door", () => {
       reason: "UPLOAD_TOO_LARGE",
     });
     expect(sent).toBeLessThan(1_000);
+  });
+
+  it("refuses what is above its bounds with a hint to come back, and takes it when the others have gone", async () => {
+    const entered: string[] = [];
+    const wait = async (what: string, end: AbortSignal): Promise<void> => {
+      entered.push(what);
+      await new Promise<void>((resolve) => end.addEventListener("abort", () => resolve(), { once: true }));
+    };
+    const { channel } = await start(
+      {
+        async *watchJobs(_, context) {
+          yield { type: "BOOKMARK" };
+          await wait("watch", context.signal);
+        },
+      },
+      {
+        uploadBundle: async (_, context) => {
+          await wait("upload", context.signal);
+          return { digest: "" };
+        },
+      },
+      { callsMax: 3, requestStreamsMax: 1 },
+    );
+    const [client, uploads] = [channel.client(JobService), channel.client(RepositoryService)];
+    const stop = new AbortController();
+    const all = AbortSignal.any([signal, stop.signal]);
+    async function* nothing(): AsyncGenerator<{ chunk: Uint8Array<ArrayBuffer> }> {
+      yield { chunk: new Uint8Array(1) };
+      await new Promise((resolve) => all.addEventListener("abort", resolve, { once: true }));
+    }
+    const watching = client.watchJobs({}, { signal: all })[Symbol.asyncIterator]();
+    await watching.next();
+    const uploading = failure(uploads.uploadBundle(nothing(), { signal: all }));
+    await expect.poll(() => entered.length).toBe(2);
+    expect(await failure(uploads.uploadBundle(nothing(), { signal }))).toMatchObject({
+      reason: "STORE_UNAVAILABLE",
+      retryAfterMs: 1_000,
+    });
+    const second = client.watchJobs({}, { signal: all })[Symbol.asyncIterator]();
+    await second.next();
+    expect(await failure(client.getJob({}, { signal }))).toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    expect(await failure(client.watchJobs({}, { signal })[Symbol.asyncIterator]().next())).toMatchObject({
+      reason: "STORE_UNAVAILABLE",
+    });
+    stop.abort();
+    await uploading;
+    await expect.poll(async () => (await failure(client.getJob({}, { signal }))) instanceof AgentdError).toBe(false);
   });
 
   it("says in one sentence that its port is in use", async () => {

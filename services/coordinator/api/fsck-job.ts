@@ -6,8 +6,8 @@ import type { JobName } from "../../core/resource-name.ts";
 import type { Task } from "../../core/task.ts";
 import { listFirstParent } from "../../platform/git/trailers.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
-import type { ApiDeps } from "./api-deps.ts";
 import { findJob } from "./find-resource.ts";
+import type { GitApiDeps } from "./git-work.ts";
 import { readItems } from "./job-items.ts";
 
 /** What the check looked at and found. */
@@ -23,7 +23,7 @@ const triesMax = 10;
  * Recomputes a job's promises from git and the store, at one moment: when the head moved meanwhile, once more.
  * @throws AgentdError NOT_FOUND, OBJECT_MISSING, CONFLICT when the head never stood still
  */
-export async function fsckJob(deps: ApiDeps, name: JobName, signal: AbortSignal): Promise<FsckReport> {
+export async function fsckJob(deps: GitApiDeps, name: JobName, signal: AbortSignal): Promise<FsckReport> {
   const { store } = deps;
   for (let tries = 1; tries <= triesMax; tries += 1) {
     const { uid } = findJob(store, name).value.metadata;
@@ -35,8 +35,11 @@ export async function fsckJob(deps: ApiDeps, name: JobName, signal: AbortSignal)
     const head = store.get<JobHead>(keys.head(uid));
     const tasks = store.list<Task>(keyPrefixes.tasksOf(uid)).map(({ value }) => value);
     if (head === undefined || job.metadata.uid !== uid) continue;
-    const repository = await deps.repositories.openAt(job, head.value, signal);
-    const log = await listFirstParent(repository, head.value.base, head.value.commit, signal);
+    const { value } = head;
+    const log = await deps.gitWork.run(async () => {
+      const repository = await deps.repositories.openAt(job, value, signal);
+      return await listFirstParent(repository, value.base, value.commit, signal);
+    }, signal);
     const commits = log.reverse().map(({ commit, trailers }) => ({
       commit,
       taskTrailers: trailers.get("Agentd-Task") ?? [],

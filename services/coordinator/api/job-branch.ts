@@ -9,6 +9,7 @@ import { createBundle } from "../../platform/git/bundle.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { findHead, findJob } from "./find-resource.ts";
+import type { GitApiDeps } from "./git-work.ts";
 import { updateEntry } from "./update-entry.ts";
 
 type Piece = MessageInitShape<typeof DownloadBundleResponseSchema>;
@@ -20,7 +21,7 @@ const chunkBytes = 256 * 1_024;
  * final head was taken, a job that is not pushed (an upload never is) is Published.
  */
 export async function* downloadBranch(
-  deps: ApiDeps,
+  deps: GitApiDeps,
   name: JobName,
   signal: AbortSignal,
 ): AsyncGenerator<Piece, void, undefined> {
@@ -34,18 +35,20 @@ export async function* downloadBranch(
 }
 
 async function* bundleOf(
-  deps: ApiDeps,
+  deps: GitApiDeps,
   job: Job,
   head: JobHead,
   signal: AbortSignal,
 ): AsyncGenerator<Piece, void, undefined> {
-  const repository = await deps.repositories.openAt(job, head, signal);
   // A file that an own handle keeps readable: the caller's pace must not decide how long the name lives.
-  const { handle, size } = await deps.repositories.withFile(async (file) => {
-    const refs = { [`refs/heads/${head.branch}`]: head.commit };
-    await createBundle(repository, { refs, exclude: [head.base] }, file, signal);
-    return { handle: await open(file, "r"), size: (await stat(file)).size };
-  });
+  const pack = () =>
+    deps.repositories.withFile(async (file) => {
+      const repository = await deps.repositories.openAt(job, head, signal);
+      const refs = { [`refs/heads/${head.branch}`]: head.commit };
+      await createBundle(repository, { refs, exclude: [head.base] }, file, signal);
+      return { handle: await open(file, "r"), size: (await stat(file)).size };
+    });
+  const { handle, size } = await deps.gitWork.run(pack, signal);
   try {
     for (let at = 0; at < size; at += chunkBytes) {
       signal.throwIfAborted();

@@ -3,9 +3,9 @@ import { AgentdError } from "../../core/errors.ts";
 import type { Attempt, Task } from "../../core/task.ts";
 import type { GetTaskDiffResponseSchema } from "../../gen/agentd/v1/task_service_pb.ts";
 import { diff } from "../../platform/git/trees.ts";
-import type { ApiDeps } from "./api-deps.ts";
 import type { FoundTask } from "./find-resource.ts";
 import { findHead } from "./find-resource.ts";
+import type { GitApiDeps } from "./git-work.ts";
 
 const diffBytesMax = 3 * 1_024 * 1_024;
 
@@ -14,16 +14,18 @@ const diffBytesMax = 3 * 1_024 * 1_024;
  * @throws AgentdError NOT_FOUND when there is no such attempt or it has no result
  */
 export async function taskDiff(
-  deps: ApiDeps,
+  deps: GitApiDeps,
   found: FoundTask,
   number: number,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof GetTaskDiffResponseSchema>> {
   const { attempt, base, commit, bundle } = resultOf(found.task.value, number);
   const job = found.job.value;
-  const repository = await deps.repositories.openAt(job, findHead(deps.store, job).value, signal);
-  await deps.repositories.addBundle(repository, commit, bundle, signal);
-  const { text, isTruncated } = await diff(repository, base, commit, { maxBytes: diffBytesMax }, signal);
+  const { text, isTruncated } = await deps.gitWork.run(async () => {
+    const repository = await deps.repositories.openAt(job, findHead(deps.store, job).value, signal);
+    await deps.repositories.addBundle(repository, commit, bundle, signal);
+    return await diff(repository, base, commit, { maxBytes: diffBytesMax }, signal);
+  }, signal);
   const bytes = Buffer.from(text);
   return { attempt, baseCommit: base, commit, diff: bytes.subarray(0, diffBytesMax), isTruncated };
 }

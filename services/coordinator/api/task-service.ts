@@ -7,9 +7,9 @@ import type { TaskService } from "../../gen/agentd/v1/task_service_pb.ts";
 import type { ServiceImpl } from "../../platform/grpc/service-definition.ts";
 import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
-import type { ApiDeps } from "./api-deps.ts";
 import { taskMessage } from "./convert-task.ts";
 import { findJob, findTask } from "./find-resource.ts";
+import type { GitApiDeps } from "./git-work.ts";
 import { listEvents } from "./list-events.ts";
 import { readPageToken } from "./list-page.ts";
 import type { ListSnapshots } from "./list-snapshot.ts";
@@ -20,7 +20,7 @@ import type { WaitingReasons } from "./waiting-view.ts";
 import { watchChanges } from "./watch-changes.ts";
 
 /** What the task service needs. */
-export type TaskServiceDeps = ApiDeps & { readonly snapshots: ListSnapshots; readonly waiting: WaitingReasons };
+export type TaskServiceDeps = GitApiDeps & { readonly snapshots: ListSnapshots; readonly waiting: WaitingReasons };
 
 /** Verbs on tasks. */
 export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof TaskService> {

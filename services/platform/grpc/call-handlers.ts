@@ -6,6 +6,7 @@ import type {
   sendUnaryData,
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { AgentdError } from "../../core/errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { callContext, type ServerCall } from "./call-context.ts";
 import { decodeMessage, encodeMessage } from "./message-bytes.ts";
@@ -20,6 +21,16 @@ export interface HandlerDeps {
   readonly stopping: AbortSignal;
   /** Bound of a unary call whose caller set no deadline, in milliseconds. */
   readonly unaryTimeoutMs: number;
+  readonly load: CallLoad;
+}
+
+/** Calls in flight and their bounds; what comes on top is refused, to be repeated by its caller. */
+export interface CallLoad {
+  calls: number;
+  readonly callsMax: number;
+  /** Of those, calls that send a stream: each may fill a file. */
+  requestStreams: number;
+  readonly requestStreamsMax: number;
 }
 
 /** Bound of a call that sends a stream of requests: a large upload over a slow line. */
@@ -77,7 +88,14 @@ function clientStreamHandler(
 ): handleClientStreamingCall<Buffer, Buffer> {
   return (call, callback) => {
     void answer(deps, method, call, requestStreamTimeoutMs, callback, async (context) => {
-      return await impl(readRequests(method.input, call, context.signal), context);
+      const { load } = deps;
+      requireRoom(load.requestStreams, load.requestStreamsMax, "uploads");
+      load.requestStreams += 1;
+      try {
+        return await impl(readRequests(method.input, call, context.signal), context);
+      } finally {
+        load.requestStreams -= 1;
+      }
     });
   };
 }
@@ -90,7 +108,9 @@ function serverStreamHandler(
   return (call) => {
     const { context, done } = callContext(deps, method, call, undefined);
     const run = async (): Promise<void> => {
+      deps.load.calls += 1;
       try {
+        requireRoom(deps.load.calls - 1, deps.load.callsMax, "calls");
         const responses = impl(decodeMessage(method.input, call.request), context);
         await writeResponses(method.output, call, responses, context.signal);
         call.end();
@@ -98,6 +118,7 @@ function serverStreamHandler(
         if (!call.cancelled)
           call.emit("error", toStatusObject(reasonOf(error, context.signal), context.method, deps.log));
       } finally {
+        deps.load.calls -= 1;
         done();
       }
     };
@@ -115,14 +136,23 @@ async function answer(
   handle: (context: CallContext) => Promise<MessageInitShape<DescMethod["output"]>>,
 ): Promise<void> {
   const { context, done } = callContext(deps, method, call, timeoutMs);
+  deps.load.calls += 1;
   try {
+    requireRoom(deps.load.calls - 1, deps.load.callsMax, "calls");
     const response = encodeMessage(method.output, await handle(context));
     callback(null, response);
   } catch (error) {
     if (!call.cancelled) callback(toStatusObject(reasonOf(error, context.signal), context.method, deps.log));
   } finally {
+    deps.load.calls -= 1;
     done();
   }
+}
+
+/** @throws AgentdError STORE_UNAVAILABLE: come back in a moment */
+function requireRoom(count: number, max: number, what: string): void {
+  if (count < max) return;
+  throw new AgentdError("STORE_UNAVAILABLE", `this server has ${max} ${what} in flight; try again in a moment`);
 }
 
 /** A wait that was aborted rejects with some AbortError: what the caller must know is why it was aborted. */

@@ -37,6 +37,10 @@ export interface GrpcServerOptions {
   readonly graceMs?: number;
   /** Bound of a unary call. Default 120,000. */
   readonly unaryTimeoutMs?: number;
+  /** Calls in flight, watches included. Default 4,096. */
+  readonly callsMax?: number;
+  /** Calls in flight that send a stream. Default 16. */
+  readonly requestStreamsMax?: number;
 }
 
 /** A listening server. */
@@ -65,7 +69,9 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     // New connections find new replicas; streams on the old one go on.
     "grpc.max_connection_age_ms": 30 * 60_000,
   });
-  const deps = { log: options.log, stopping: stopping.signal, unaryTimeoutMs: options.unaryTimeoutMs ?? 120_000 };
+  const { log, callsMax = 4_096, requestStreamsMax = 16, unaryTimeoutMs = 120_000 } = options;
+  const load = { calls: 0, callsMax, requestStreams: 0, requestStreamsMax };
+  const deps = { log, stopping: stopping.signal, unaryTimeoutMs, load };
   for (const { service, impl } of options.services) {
     // `serve` checked the implementation against this very service.
     server.addService(toServiceDefinition(service), createHandlers(deps, service, impl as ServiceImpl<DescService>));
