@@ -1,3 +1,4 @@
+import { deadlineMs } from "../../core/dispatch-order.ts";
 import { AgentdError } from "../../core/errors.ts";
 import type { Task } from "../../core/task.ts";
 import type { TaskEvent } from "../../core/task-machine.ts";
@@ -11,7 +12,7 @@ import { updateEntry } from "./update-entry.ts";
 /**
  * Makes a failed or cancelled task Pending again, with its bounds fresh, fenced on the head: a job that is closed in
  * the same moment wins.
- * @throws AgentdError JOB_CLOSED, STATE_CONFLICT
+ * @throws AgentdError JOB_CLOSED, STATE_CONFLICT, also once the job's deadline is over
  */
 export async function retryTask(deps: ApiDeps, found: FoundTask, signal: AbortSignal): Promise<Entry<Task>> {
   const { name } = found.job.value.metadata;
@@ -21,6 +22,11 @@ export async function retryTask(deps: ApiDeps, found: FoundTask, signal: AbortSi
       throw new AgentdError("JOB_CLOSED", `job ${name} was cancelled: its tasks cannot be retried`, {
         metadata: { job: name },
       });
+    }
+    const deadline = deadlineMs(found.job.value);
+    if (deadline !== undefined && deadline <= deps.nowMs()) {
+      const message = `the activeDeadlineSeconds of job ${name} are over: a retried task would end at once`;
+      throw new AgentdError("STATE_CONFLICT", message, { metadata: { job: name } });
     }
     return { key: head.key, revision: head.revision };
   };

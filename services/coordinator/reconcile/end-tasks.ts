@@ -13,7 +13,7 @@ import type { JobEntries } from "../job-view.ts";
 /** What {@link endTasks} needs. */
 export interface EndTasksDeps {
   readonly store: ResourceStore;
-  readonly events: EventLog;
+  readonly events: Pick<EventLog, "jobEvent" | "taskEvent">;
   readonly nowMs: () => number;
   readonly random: () => number;
 }
