@@ -33,12 +33,15 @@ const heartbeat = z.object({
 
 const claim = z.object({ claimId: z.string().min(1).max(64), worker: label, uid, task: label });
 
+/** Kept in the task as it is: nothing that JSON blows up. */
+const word = /^[\w.:-]*$/;
+
 const check = z.object({
-  name: label,
+  name: label.regex(word),
   status: checkStatus,
   exitCode: z.number().int().optional(),
   durationMs: z.number().nonnegative(),
-  outputDigest: z.string().max(128),
+  outputDigest: z.string().max(128).regex(word),
   outputTail: z.string().max(16_384),
   base: z.enum(["Passed", "Failed", "TimedOut"]).optional(),
 });
