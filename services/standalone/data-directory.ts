@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { access, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 /** The one folder of an `agentd up`. Everything but `nats/` is a cache. */
 export interface DataDirectory {
@@ -18,6 +18,7 @@ const plain: Readonly<Record<string, string>> = {
   EPERM: "you have no right to write there",
   EROFS: "the file system is read-only",
   ENOSPC: "the disk is full",
+  ENOENT: "its file system takes no folders",
   ENOTDIR: "part of the path is a file",
 };
 
@@ -40,13 +41,36 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
   };
   try {
     // Only the owner may look in: credentials and repositories lie here.
-    for (const folder of Object.values(directory)) await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of Object.values(directory)) await makeFolder(folder);
   } catch (error) {
     throw explain(path, error);
   }
   const lock = join(directory.run, "up.lock");
   await takeLock(lock, path);
   return { ...directory, release: () => rm(lock, { force: true }) };
+}
+
+/**
+ * Makes a folder and what lacks above it. Not Node's `recursive`: on a file system that takes no folders (/proc) that one
+ * tries for ever.
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    return await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || (await isThere(dirname(path)))) throw error;
+  }
+  await makeFolder(dirname(path));
+  await mkdir(path, { mode: 0o700 });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A lock file with the owner's pid; one whose owner is gone is taken over. */

@@ -14,6 +14,8 @@ export interface GateDeps {
   readonly shell: Shell;
   /** Commands at once in this process: checks are heavier than agents. */
   readonly slots: Slots;
+  /** Goes before other attempts' checks: a whole batch waits for a Verify task. Default false. */
+  readonly isUrgent?: boolean;
   /** Whether checks may reach the network, where the sandbox can tell. */
   readonly network: boolean;
 }
@@ -72,7 +74,7 @@ export async function runCheck(
   place: CommandPlace,
   signal: AbortSignal,
 ): Promise<ShellResult> {
-  const release = await deps.slots.acquire(signal);
+  const release = await deps.slots.acquire(signal, deps.isUrgent);
   try {
     return await deps.shell.run(
       { command: check.run, place, timeoutMs: check.timeoutMs, network: deps.network },

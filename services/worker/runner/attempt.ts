@@ -238,7 +238,8 @@ async function gateAt(run: Run, prepared: Prepared, at: Place, withBase: boolean
   if (assignment.checks.length === 0) return { checks: [], isGreen: true, message: "" };
   const tree = await freshTree(run, prepared, at, "gate");
   const lookUp = withBase ? (check: Check, at: AbortSignal) => lookUpBase(run, prepared, check, at) : undefined;
-  const gate = await runGate(deps.gate, assignment.checks, tree.place, lookUp, signal);
+  const gateDeps = { ...deps.gate, isUrgent: assignment.kind === "Verify" };
+  const gate = await runGate(gateDeps, assignment.checks, tree.place, lookUp, signal);
   for (const check of gate.checks) deps.say(assignment, { source: "check", name: check.name, text: check.status });
   return gate;
 }

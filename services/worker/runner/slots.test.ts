@@ -45,3 +45,19 @@ describe("createSlots", () => {
     expect(slots.used).toBe(0);
   });
 });
+
+it("an urgent waiter goes before those who wait already", async () => {
+  const slots = createSlots(1);
+  const signal = new AbortController().signal;
+  const release = await slots.acquire(signal);
+  const order: string[] = [];
+  const take = async (name: string, isUrgent: boolean): Promise<void> => {
+    const done = await slots.acquire(signal, isUrgent);
+    order.push(name);
+    done();
+  };
+  const waiting = [take("first", false), take("second", false), take("urgent", true)];
+  release();
+  await Promise.all(waiting);
+  expect(order).toEqual(["urgent", "first", "second"]);
+});

@@ -1,14 +1,14 @@
-/** A counting semaphore whose permits are given in the order they were asked for. */
+/** A counting semaphore whose permits are given in the order they were asked for, the urgent ones first. */
 export interface Slots {
   readonly total: number;
   /** Permits taken now. */
   readonly used: number;
   /**
-   * Waits for a permit.
+   * Waits for a permit; who is urgent goes before those who wait already.
    * @returns the function that gives it back; calling it twice is harmless.
    * @throws the signal's reason when aborted first.
    */
-  acquire(signal: AbortSignal): Promise<() => void>;
+  acquire(signal: AbortSignal, isUrgent?: boolean): Promise<() => void>;
 }
 
 /** A semaphore of `total` permits. The queue of waiters is bounded by its callers: each is an attempt that holds a slot itself. */
@@ -30,7 +30,7 @@ export function createSlots(total: number): Slots {
     get used() {
       return used;
     },
-    async acquire(signal) {
+    async acquire(signal, isUrgent = false) {
       signal.throwIfAborted();
       if (used < total) {
         used += 1;
@@ -43,7 +43,8 @@ export function createSlots(total: number): Slots {
         waiters.splice(index, 1);
         reject(signal.reason);
       };
-      waiters.push(resolve);
+      if (isUrgent) waiters.unshift(resolve);
+      else waiters.push(resolve);
       signal.addEventListener("abort", onAbort, { once: true });
       try {
         await promise;
