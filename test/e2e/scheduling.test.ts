@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { agentdBin, eventually, startAgentd, type TestAgentd } from "../support/agentd.ts";
-import { countStates, manifestOf, tasksOf } from "../support/jobs.ts";
+import { countStates, manifestOf, type TaskJson, tasksOf } from "../support/jobs.ts";
 import { createRepository } from "../support/sample-repository.ts";
 
 /** A port that nobody listens on now. */
@@ -80,14 +80,17 @@ test("cancel while 100 run returns, stops them all and leaves no process and no 
 });
 
 test("two jobs at once share the slots fairly", async () => {
-  using repository = createRepository(files(40));
+  using repository = createRepository(files(80));
   await using agentd = await startAgentd({ slots: 8 });
   const slow = `${convert}\n[sim: slow 700ms]`;
   await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("early", slow) });
   await eventually("a full worker", async () => ((await running(agentd, "early")) === 8 ? true : undefined));
   await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("late", slow) });
   const shares = await eventually("an equal share", async () => {
-    const both = [await running(agentd, "early"), await running(agentd, "late")];
+    // One list of both jobs: two would show two moments.
+    const { stdout } = await agentd.ctl(["get", "tasks", "-o", "json"]);
+    const held = (JSON.parse(stdout) as { items: TaskJson[] }).items.filter(({ status }) => status.state === "Running");
+    const both = ["early", "late"].map((job) => held.filter((task) => task.job === job).length);
     return both.every((share) => share >= 3 && share <= 5) ? both : undefined;
   });
   expect(shares).toHaveLength(2);

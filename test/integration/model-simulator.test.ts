@@ -175,7 +175,7 @@ describe("answers that fail", () => {
     ["breaks off", "break-once", "break", [true, false, true, false]],
   ])("are asked for again when the first %s", async (_title, marker, fault, expected) => {
     const server = await simulator();
-    const pool = model([server.url], { firstTokenTimeoutMs: 150 });
+    const pool = model([server.url], { firstTokenTimeoutMs: 1_000 });
     const waits: boolean[] = [];
     const task = `${rename}\n[sim: ${marker}]`;
     const reply = await pool.chat(ask(task, { onWaiting: (isWaiting) => waits.push(isWaiting) }), never);
