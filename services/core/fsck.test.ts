@@ -3,26 +3,13 @@ import type { FsckInput, LandedCommit } from "./fsck.ts";
 import { fsckJob } from "./fsck.ts";
 import type { Job, JobHead } from "./job.ts";
 import { noUsage } from "./resource.ts";
-import type { Task, TaskStatus } from "./task.ts";
+import { type Task, type TaskStatus, unclaimedStatus } from "./task.ts";
 
 const uid = "7c0d0000-0000-4000-8000-000000000000";
 const metadata = { name: "job", namespace: "default", uid, labels: {}, annotations: {}, generation: 1, createdAtMs: 0 };
 
 function task(name: string, status: Partial<TaskStatus>): Task {
-  const none = {
-    state: "Pending",
-    attempt: 1,
-    attempts: [],
-    conditions: [],
-    failures: 0,
-    reopens: 0,
-    infraEnds: 0,
-    deaths: 0,
-    isSuspect: false,
-    notBeforeMs: 0,
-    startAtHead: false,
-    usage: noUsage,
-  } as const;
+  const none = { ...unclaimedStatus, attempt: 1 };
   return {
     kind: "Task",
     metadata: { ...metadata, name },

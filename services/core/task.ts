@@ -1,5 +1,5 @@
 import type { TaskOverrides } from "./job.ts";
-import type { Condition, Metadata, Usage } from "./resource.ts";
+import { type Condition, type Metadata, noUsage, type Usage } from "./resource.ts";
 
 /** The heart of a task's machine; see `task-machine.ts` for every transition. */
 export type TaskState = "Pending" | "Running" | "Merging" | "Succeeded" | "Failed" | "Cancelled";
@@ -146,6 +146,22 @@ export interface TaskStatus {
   /** Stored answer to a repeated `complete` of that attempt. */
   readonly finishedAtMs?: number;
 }
+
+/** A task that nobody has claimed yet. */
+export const unclaimedStatus: TaskStatus = {
+  state: "Pending",
+  attempt: 0,
+  attempts: [],
+  conditions: [],
+  failures: 0,
+  reopens: 0,
+  infraEnds: 0,
+  deaths: 0,
+  isSuspect: false,
+  notBeforeMs: 0,
+  startAtHead: false,
+  usage: noUsage,
+};
 
 /** One item of work: one worktree, one agent, one merge. */
 export interface Task {

@@ -4,7 +4,7 @@ import type { Job, PlannedItem } from "./job.ts";
 import { admitJob } from "./job-admission.ts";
 import { planItems } from "./plan-items.ts";
 import { noUsage } from "./resource.ts";
-import type { Task } from "./task.ts";
+import { type Task, unclaimedStatus } from "./task.ts";
 import { renderRun, renderTask, renderText, renderWrite } from "./template.ts";
 import { pathsOutOfScope } from "./write-scope.ts";
 
@@ -59,26 +59,12 @@ function job(): Job {
 
 function task(item: PlannedItem): Task {
   const { metadata, spec } = { metadata: job().metadata, spec: item };
-  const status = {
-    state: "Pending",
-    attempt: 0,
-    attempts: [],
-    conditions: [],
-    failures: 0,
-    reopens: 0,
-    infraEnds: 0,
-    deaths: 0,
-    isSuspect: false,
-    notBeforeMs: 0,
-    startAtHead: false,
-    usage: noUsage,
-  } as const;
   return {
     kind: "Task",
     metadata: { ...metadata, name: item.name },
     job: "zod-4",
     spec: { kind: "Agent", dependsOn: [], ...spec },
-    status,
+    status: unclaimedStatus,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Job, JobHead, JobSpec } from "../../services/core/job.ts";
 import { noUsage } from "../../services/core/resource.ts";
 import type { CheckResult, Task, TaskSpec, TaskState, TaskStatus, VerifySubject } from "../../services/core/task.ts";
+import { unclaimedStatus } from "../../services/core/task.ts";
 
 /** Time at which all samples were created, in milliseconds since the epoch. */
 export const sampleTimeMs = 1_700_000_000_000;
@@ -115,18 +116,10 @@ export function sampleTask(
     job: over.job ?? "sample",
     spec: { kind: "Agent", index: 0, item: name, dependsOn: [], ...over.spec },
     status: {
+      ...unclaimedStatus,
       state,
       attempt: wasGranted ? 1 : 0,
       attempts: wasGranted ? [attempt] : [],
-      conditions: [],
-      failures: 0,
-      reopens: 0,
-      infraEnds: 0,
-      deaths: 0,
-      isSuspect: false,
-      notBeforeMs: 0,
-      startAtHead: false,
-      usage: noUsage,
       ...(state === "Running" ? { lease: { worker: "w-1", claimId: "c-1", grantedAtMs: sampleTimeMs } } : {}),
       ...(state === "Merging" || state === "Succeeded"
         ? { result: { attempt: 1, commit: "c".repeat(40), bundle: "sha256-c/1" } }

@@ -4,8 +4,8 @@ import { jobProgress } from "../../core/job-progress.ts";
 import type { MergeStep } from "../../core/merge-plan.ts";
 import { planMerge } from "../../core/merge-plan.ts";
 import { hiddenTaskPrefix } from "../../core/names.ts";
-import { noUsage } from "../../core/resource.ts";
 import type { Task, VerifySubject } from "../../core/task.ts";
+import { unclaimedStatus } from "../../core/task.ts";
 import { describeCheck } from "../../core/task-evidence.ts";
 import type { TaskEvent } from "../../core/task-machine.ts";
 import { taskRules, transition } from "../../core/task-machine.ts";
@@ -197,20 +197,7 @@ async function createVerify(
     metadata: { name, namespace, uid, labels: {}, annotations: {}, generation: 1, createdAtMs: nowMs },
     job: job.metadata.name,
     spec: { kind: "Verify", index: 0, item: "", dependsOn: [], verify: subject },
-    status: {
-      state: "Pending",
-      attempt: 0,
-      attempts: [],
-      conditions: [],
-      failures: 0,
-      reopens: 0,
-      infraEnds: 0,
-      deaths: 0,
-      isSuspect: false,
-      notBeforeMs: 0,
-      startAtHead: false,
-      usage: noUsage,
-    },
+    status: unclaimedStatus,
   };
   await deps.store.commit([{ key, value: task, expected: 0 }], signal, fence);
 }

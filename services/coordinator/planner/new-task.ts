@@ -1,8 +1,8 @@
 import type { Job, PlannedItem } from "../../core/job.ts";
 import { hiddenTaskPrefix } from "../../core/names.ts";
 import type { Condition } from "../../core/resource.ts";
-import { noUsage } from "../../core/resource.ts";
 import type { Task, TaskSpec } from "../../core/task.ts";
+import { unclaimedStatus } from "../../core/task.ts";
 
 /** Name of the hidden task that runs `forEach.command`. */
 export const planTaskName = `${hiddenTaskPrefix}plan`;
@@ -37,19 +37,6 @@ function build(job: Job, name: string, spec: TaskSpec, conditions: readonly Cond
     metadata: { name, namespace, uid, labels: { job: jobName }, annotations: {}, generation: 1, createdAtMs: nowMs },
     job: jobName,
     spec,
-    status: {
-      state: "Pending",
-      attempt: 0,
-      attempts: [],
-      conditions,
-      failures: 0,
-      reopens: 0,
-      infraEnds: 0,
-      deaths: 0,
-      isSuspect: false,
-      notBeforeMs: 0,
-      startAtHead: false,
-      usage: noUsage,
-    },
+    status: { ...unclaimedStatus, conditions },
   };
 }
