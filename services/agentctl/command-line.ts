@@ -41,10 +41,15 @@ function parseAttempt(text: string): number {
 
 function createProgram(deps: CommandLineDeps, finish: (code: ExitCode) => void): Command {
   const program = new Command("agentctl")
+    .option("--version", "print the version")
     .description("Runs batch jobs of coding sub-agents on agentd and lands their work on one branch.")
     .option("-s, --server <host:port>", "agentd to talk to (default: AGENTD_SERVER, else the local `agentd up`)")
     .option("-n, --namespace <name>", "namespace", "default")
     .addOption(new Option("-v, --verbose <level>", "6 shows stack traces").argParser(Number).default(0))
+    .on("option:version", () => {
+      finish(version(deps.terminal));
+      throw new CommanderError(exitCodes.done, "agentctl.version", "");
+    })
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ writeOut: (text) => deps.terminal.out(text), writeErr: (text) => deps.terminal.err(text) })

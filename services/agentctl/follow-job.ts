@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isAgentdError } from "../core/errors.ts";
 import type { Job } from "../gen/agentd/v1/job_pb.ts";
 import { CallError } from "../platform/grpc/status.ts";
-import { trueCondition } from "./output/job-table.ts";
+import { hasEnded, trueCondition } from "./output/job-table.ts";
 import { type ProgressView, progressLine } from "./output/progress.ts";
 import type { Session } from "./session.ts";
 
@@ -13,14 +13,21 @@ const reconnectMs = 1_000;
 /** How a watched job ended, or that it was not waited for to the end. */
 export type FollowResult = { readonly job: Job; readonly isReached: boolean } | "TimedOut";
 
-/** Whether the job will not change any more by itself. */
-export function hasEnded(job: Job): boolean {
-  return ["Complete", "Failed", "Cancelled"].some((type) => trueCondition(job, type) !== undefined);
+/** Whether agentd itself still pushes the branch: nobody has to wait for what only a `fetch` would do. */
+export function willBePublished(job: Job): boolean {
+  const published = job.status?.conditions.find(({ type }) => type === "Published");
+  if (published?.status === "True" || published?.reason === "Diverged" || published?.reason === "GaveUp") return false;
+  return job.spec?.repository?.upload === "" && job.spec.target?.push === true;
 }
 
 interface FollowOptions {
-  /** Condition to wait for; the wait also ends on Complete, Failed and Cancelled. */
+  /**
+   * Condition to wait for; the wait also ends on Complete, Failed and Cancelled. `Published` comes after these: that wait
+   * goes on until agentd has given up pushing, or has nothing to push.
+   */
   readonly condition: string;
+  /** Before each progress line, where several jobs are followed. */
+  readonly label?: string;
   /** Milliseconds; absent means for ever. */
   readonly timeoutMs?: number;
   readonly showsProgress: boolean;
@@ -36,13 +43,15 @@ export async function followJob(session: Session, name: string, options: FollowO
   const stop = new AbortController();
   const signals = [session.signal, stop.signal, ...(timeout === undefined ? [] : [timeout])];
   const signal = AbortSignal.any(signals);
-  const display = createDisplay(session, options.showsProgress);
+  const display = createDisplay(session, options);
   const slots = pollSlots(session, display, signal);
   try {
     for await (const job of changes(session, name, signal)) {
       display.show(job);
       const isReached = trueCondition(job, options.condition) !== undefined;
-      if (isReached || hasEnded(job)) return { job, isReached };
+      if (isReached || (hasEnded(job) && !(options.condition === "Published" && willBePublished(job)))) {
+        return { job, isReached };
+      }
     }
     throw new Error("a watch ended without a reason");
   } catch (error) {
@@ -95,7 +104,8 @@ interface Display {
   close(): void;
 }
 
-function createDisplay(session: Session, isShown: boolean): Display {
+function createDisplay(session: Session, { showsProgress: isShown, label }: FollowOptions): Display {
+  const prefix = label === undefined ? "" : `${label}   `;
   const { terminal } = session;
   const startMs = session.now();
   let job: Job | undefined;
@@ -106,7 +116,7 @@ function createDisplay(session: Session, isShown: boolean): Display {
   const redraw = (): void => {
     const present = view();
     if (present === undefined) return;
-    const line = ` ${progressLine(present, terminal.columns > 110)}`.slice(0, terminal.columns - 1);
+    const line = ` ${prefix}${progressLine(present, terminal.columns > 110)}`.slice(0, terminal.columns - 1);
     terminal.out(`\r\u001b[2K${line}`);
   };
   const timer = isShown && terminal.isInteractive ? setInterval(redraw, redrawMs) : undefined;
@@ -118,7 +128,7 @@ function createDisplay(session: Session, isShown: boolean): Display {
       const present = view();
       // In a pipe a line stands for a change of the counts, not for the passing of time.
       const key = JSON.stringify([next.status?.counts, next.status?.reopened, next.status?.total]);
-      if (present !== undefined && key !== last) terminal.out(`${progressLine(present, false)}\n`);
+      if (present !== undefined && key !== last) terminal.out(`${prefix}${progressLine(present, false)}\n`);
       last = key;
     },
     setSlots(next) {

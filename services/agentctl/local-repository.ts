@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -54,10 +55,27 @@ export function isLocalPath(url: string): boolean {
   return !/^[a-z][a-z0-9+.-]*:\/\//i.test(url) && !/^[^/\\]+@[^/\\]+:/.test(url);
 }
 
-async function resolveCommit(directory: string, ref: string, signal: AbortSignal): Promise<string> {
+async function requireRepository(directory: string, signal: AbortSignal): Promise<void> {
   if ((await gitOrNone(directory, ["rev-parse", "--git-dir"], signal)) === undefined) {
     throw new RepositoryError(`${directory} is not a git repository`);
   }
+}
+
+/** Commits that a bundle builds upon: the lines `-ID comment` of its header, which an empty line ends. */
+async function prerequisites(bundleFile: string): Promise<string[]> {
+  const found: string[] = [];
+  const input = createReadStream(bundleFile);
+  for await (const line of createInterface({ input })) {
+    if (line === "") break;
+    const match = /^-([0-9a-f]{40,64})\b/.exec(line);
+    if (match?.[1] !== undefined) found.push(match[1]);
+  }
+  input.destroy();
+  return found;
+}
+
+async function resolveCommit(directory: string, ref: string, signal: AbortSignal): Promise<string> {
+  await requireRepository(directory, signal);
   if ((await git(directory, ["rev-parse", "--is-shallow-repository"], signal)) === "true") {
     throw new RepositoryError(`${directory} is a shallow clone; run \`git fetch --unshallow\` first`);
   }
@@ -143,9 +161,15 @@ export async function takeBranch(
   signal: AbortSignal,
 ): Promise<TakeResult> {
   const target = `refs/heads/${branch}`;
+  await requireRepository(directory, signal);
+  const needed = bundleFile === undefined ? [commit] : await prerequisites(bundleFile);
+  for (const id of needed) {
+    if ((await gitOrNone(directory, ["cat-file", "-e", `${id}^{commit}`], signal)) !== undefined) continue;
+    throw new RepositoryError(
+      `${directory} does not hold ${id.slice(0, 7)}, the base of this job: is it another repository?`,
+    );
+  }
   if (bundleFile !== undefined) await git(directory, ["bundle", "unbundle", bundleFile], signal);
-  const present = await gitOrNone(directory, ["cat-file", "-e", `${commit}^{commit}`], signal);
-  if (present === undefined) throw new RepositoryError(`${directory} does not hold the base of this job`);
   const before = await gitOrNone(directory, ["rev-parse", "--verify", "--quiet", target], signal);
   if (before === commit) return "unchanged";
   if (before !== undefined) {

@@ -25,6 +25,13 @@ test("JSON is read like YAML", () => {
   expect(file.documents[0]?.lineOf("kind")).toBe(1);
 });
 
+test("a separator without a document behind or before it is none", () => {
+  expect(parseManifestText("x", "---\na: 1\n---\n# nothing\n---\n").documents.map((one) => one.value)).toEqual([
+    { a: 1 },
+  ]);
+  expect(parseManifestText("x", "---\n---\n").problems).toMatchObject([{ message: "the file is empty" }]);
+});
+
 test("several documents are several jobs", () => {
   expect(parseManifestText("x", "kind: A\n---\nkind: B\n").documents.map((document) => document.value)).toEqual([
     { kind: "A" },

@@ -80,7 +80,8 @@ export function parseManifestText(name: string, content: string): ManifestFile {
     ...aliasProblems(document, counter),
   ]);
   if (problems.length > 0) return { name, documents: [], problems };
-  const filled = documents.filter((document) => document.contents !== null);
+  // Also a document of comments only, as a `---` at the end of generated files makes it.
+  const filled = documents.filter((document) => document.toJS() !== null);
   if (filled.length === 0) return { name, documents: [], problems: [{ line: 1, message: "the file is empty" }] };
   return {
     name,
@@ -92,13 +93,26 @@ export function parseManifestText(name: string, content: string): ManifestFile {
   };
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a folder; name a file in it",
+  EACCES: "you have no right to read it",
+};
+
+function explain(error: NodeJS.ErrnoException & { readonly path?: string }): never {
+  const reason = reasons[error.code ?? ""];
+  throw reason === undefined
+    ? error
+    : new Error(`${error.path ?? "the file"} cannot be read: ${reason}`, { cause: error });
+}
+
 /**
  * Reads a manifest from a file, or from standard input for `-`.
- * @throws the file system's error when it cannot be read; RangeError above 4 MiB.
+ * @throws Error with one sentence when it cannot be read; RangeError above 4 MiB.
  */
 export async function readManifest(path: string, stdin: Readable): Promise<ManifestFile> {
   const name = path === "-" ? "standard input" : path;
-  const content = path === "-" ? await text(stdin) : await readFile(path, "utf8");
+  const content = path === "-" ? await text(stdin) : await readFile(path, "utf8").catch(explain);
   if (content.length > sizeMax) throw new RangeError(`${name} is larger than 4 MiB`);
   return parseManifestText(name, content);
 }

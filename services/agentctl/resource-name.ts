@@ -14,6 +14,8 @@ const kinds: Readonly<Record<string, ResourceKind>> = {
 export interface ResourceReference {
   readonly kind: ResourceKind;
   readonly name: string;
+  /** Of a task, where it was named with its job; without, the task's name must be unique in the namespace. */
+  readonly job?: string;
 }
 
 /** A mistake in how the command was called: exit code 2. */
@@ -29,11 +31,15 @@ export function parseKind(word: string): ResourceKind {
 }
 
 /**
- * References from words as kubectl takes them: `job/zod-4`, or `job zod-4 other`.
- * @throws UsageError when a word is neither.
+ * References from words as kubectl takes them: `job/zod-4`, or `job zod-4 other`; a task also as `task/JOB/NAME`.
+ * A verb for one kind gives it as `only`, and takes bare names of that kind.
+ * @throws UsageError when a word is none of these.
  */
-export function parseReferences(words: readonly string[]): readonly ResourceReference[] {
+export function parseReferences(words: readonly string[], only?: ResourceKind): readonly ResourceReference[] {
   const [first, ...rest] = words;
+  if (only !== undefined && (rest.length === 0 || first === undefined || !Object.hasOwn(kinds, first))) {
+    return words.map((word) => parseSlashed(isKnownPrefix(word) ? word : `${only}/${word}`));
+  }
   if (first === undefined) throw new UsageError("name a resource, for example job/NAME or task/NAME");
   if (first.includes("/")) return words.map(parseSlashed);
   const kind = parseKind(first);
@@ -43,19 +49,40 @@ export function parseReferences(words: readonly string[]): readonly ResourceRefe
   });
 }
 
+/** Whether a word says its kind itself, as in `job/a`. */
+function isKnownPrefix(word: string): boolean {
+  const [prefix = "", ...more] = word.split("/");
+  return more.length > 0 && Object.hasOwn(kinds, prefix.toLowerCase());
+}
+
 function parseSlashed(word: string): ResourceReference {
-  const [kind = "", name = "", ...more] = word.split("/");
-  if (kind === "" || name === "" || more.length > 0) throw new UsageError(`"${word}" is not KIND/NAME`);
-  return { kind: parseKind(kind), name };
+  const [prefix = "", ...names] = word.split("/");
+  if (prefix === "" || names.length === 0 || names.includes("")) throw new UsageError(`"${word}" is not KIND/NAME`);
+  const kind = parseKind(prefix);
+  const [first = "", second, ...more] = names;
+  if (second === undefined) return { kind, name: first };
+  if (kind !== "task" || more.length > 0) throw new UsageError(`"${word}" is not KIND/NAME, nor task/JOB/NAME`);
+  return { kind, job: first, name: second };
+}
+
+/** A reference as the user would write it. */
+export function referenceText({ kind, job, name }: ResourceReference): string {
+  return job === undefined ? `${kind}/${name}` : `${kind}/${job}/${name}`;
+}
+
+/** A task as a word for the next command: with its job where its name does not begin with it, as a derived name does. */
+export function taskWord(task: { readonly job: string; readonly name: string }): string {
+  const { job, name } = task;
+  return referenceText(name.startsWith(`${job}-`) ? { kind: "task", name } : { kind: "task", job, name });
 }
 
 /** The API's full name of a reference. */
-export function fullName({ kind, name }: ResourceReference, namespace: string): string {
+export function fullName({ kind, name, job }: ResourceReference, namespace: string): string {
   switch (kind) {
     case "job":
       return `namespaces/${namespace}/jobs/${name}`;
     case "task":
-      return `namespaces/${namespace}/jobs/-/tasks/${name}`;
+      return `namespaces/${namespace}/jobs/${job ?? "-"}/tasks/${name}`;
     case "worker":
       return `workers/${name}`;
   }

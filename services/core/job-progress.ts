@@ -108,6 +108,12 @@ function judge(view: JobView, visible: readonly Task[], counts: TaskCounts): Ver
   };
 }
 
+/** Why there is no plan: what is known of the end of its command. */
+export function planFailureText(message: string | undefined): string {
+  const known = (message ?? "").replace(/:\s*$/, "");
+  return known === "" ? "the plan's command failed" : known;
+}
+
 function earlyFailure(tasks: readonly Task[]): Verdict | undefined {
   for (const task of tasks) {
     if (task.status.state !== "Failed") continue;
@@ -115,7 +121,7 @@ function earlyFailure(tasks: readonly Task[]): Verdict | undefined {
       return {
         type: "Failed",
         reason: "PlanFailed",
-        message: `the plan's command failed: ${task.status.message ?? ""}`,
+        message: planFailureText(task.status.message),
       };
     }
     if (task.spec.verify !== undefined && isBaseVerify(task.spec.verify)) {

@@ -51,9 +51,10 @@ export function waitingReason(view: WaitingView): WaitingReason {
     case "Merging":
       return mergingReason(view);
     default: {
-      const outcome = task.status.outcome === undefined ? "" : `, ${task.status.outcome}`;
-      const message = task.status.message === undefined ? "" : `: ${task.status.message}`;
-      return { reason: "None", summary: `${task.status.state}${outcome}${message}.`, details: [] };
+      const { state, outcome } = task.status;
+      const how = outcome === undefined || outcome === state ? "" : `, ${outcome}`;
+      const message = task.status.message === undefined ? "" : `: ${task.status.message.replace(/\.$/, "")}`;
+      return { reason: "None", summary: `${state}${how}${message}.`, details: [] };
     }
   }
 }

@@ -8,7 +8,7 @@ export async function diff(
   words: readonly string[],
   options: { readonly attempt?: number },
 ): Promise<ExitCode> {
-  for (const reference of parseReferences(words)) {
+  for (const reference of parseReferences(words, "task")) {
     if (reference.kind !== "task") throw new UsageError("diff is for tasks: agentctl diff task/NAME");
     const reply = await session.tasks.getTaskDiff(
       { name: fullName(reference, session.namespace), attempt: options.attempt ?? 0 },

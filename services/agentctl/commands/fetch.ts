@@ -11,7 +11,7 @@ import { type ExitCode, exitCodes, type Session } from "../session.ts";
 
 /** `agentctl fetch JOB`: the job's branch, as far as it has come, into the repository at `directory`. */
 export async function fetch(session: Session, words: readonly string[]): Promise<ExitCode> {
-  for (const reference of parseReferences(words)) {
+  for (const reference of parseReferences(words, "job")) {
     if (reference.kind !== "job") throw new UsageError("fetch is for jobs: agentctl fetch job/NAME");
     await fetchBranch(session, fullName(reference, session.namespace), session.directory);
   }

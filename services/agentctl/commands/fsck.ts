@@ -23,7 +23,7 @@ export async function fsck(session: Session, words: readonly string[]): Promise<
 }
 
 function jobNames(session: Session, words: readonly string[]): readonly string[] {
-  return parseReferences(words).map((reference) => {
+  return parseReferences(words, "job").map((reference) => {
     if (reference.kind !== "job") throw new UsageError("fsck is for jobs: agentctl fsck job/NAME");
     return fullName(reference, session.namespace);
   });

@@ -6,7 +6,15 @@ import { jobTable } from "../output/job-table.ts";
 import { taskTable } from "../output/task-table.ts";
 import { statusColors } from "../output/terminal.ts";
 import { workerTable } from "../output/worker-table.ts";
-import { fullName, parseKind, parseReferences, type ResourceKind, UsageError } from "../resource-name.ts";
+import {
+  fullName,
+  parseKind,
+  parseReferences,
+  type ResourceKind,
+  type ResourceReference,
+  taskWord,
+  UsageError,
+} from "../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../session.ts";
 
 export interface GetOptions {
@@ -173,7 +181,7 @@ function printTasks(session: Session, tasks: readonly Task[], { output }: GetOpt
     printNames(
       session,
       "task",
-      tasks.map((task) => task.metadata?.name),
+      tasks.map((task) => taskWord({ job: task.job, name: task.metadata?.name ?? "" }).slice("task/".length)),
     );
   else
     printTable(
@@ -212,15 +220,16 @@ async function watch(session: Session, kind: ResourceKind, shown: Shown, options
   if (options.selector !== undefined && options.selector !== "" && kind === "job") {
     throw new UsageError("-l with -w is for tasks");
   }
-  const wanted = new Set(shown.names.map((name) => name.split("/").at(-1)));
-  const isWanted = (name: string | undefined) => wanted.size === 0 || wanted.has(name);
+  const wanted = new Set(shown.names);
+  const isWanted = (reference: ResourceReference) =>
+    wanted.size === 0 || wanted.has(fullName(reference, session.namespace));
   switch (kind) {
     case "worker":
       throw new UsageError("-w is for jobs and tasks");
     case "job": {
       const { resourceVersion } = await session.jobs.listJobs({ parent, pageSize: 1 }, call);
       for await (const { job } of session.jobs.watchJobs({ parent, resourceVersion }, call)) {
-        if (job === undefined || !isWanted(job.metadata?.name)) continue;
+        if (job === undefined || !isWanted({ kind: "job", name: job.metadata?.name ?? "" })) continue;
         session.terminal.out(
           `${withoutHeader(jobTable([job], session.now(), isWide, statusColors(session.terminal)))}\n`,
         );
@@ -232,7 +241,9 @@ async function watch(session: Session, kind: ResourceKind, shown: Shown, options
       const tasksParent = `${parent}/jobs/${job ?? "-"}`;
       const { resourceVersion } = await session.tasks.listTasks({ parent: tasksParent, pageSize: 1 }, call);
       for await (const { task } of session.tasks.watchTasks({ parent: tasksParent, resourceVersion }, call)) {
-        if (task === undefined || !isWanted(task.metadata?.name)) continue;
+        if (task === undefined) continue;
+        const reference = { kind: "task", name: task.metadata?.name ?? "" } as const;
+        if (!isWanted(reference) && !isWanted({ ...reference, job: task.job })) continue;
         session.terminal.out(
           `${withoutHeader(taskTable([task], session.now(), isWide, statusColors(session.terminal)))}\n`,
         );

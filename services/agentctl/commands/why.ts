@@ -4,7 +4,7 @@ import { type ExitCode, exitCodes, type Session } from "../session.ts";
 
 /** `agentctl why TASK…`: what the task waits for, and what would let it run. */
 export async function why(session: Session, words: readonly string[]): Promise<ExitCode> {
-  for (const reference of parseReferences(words)) {
+  for (const reference of parseReferences(words, "task")) {
     if (reference.kind !== "task") throw new UsageError("why is for tasks: agentctl why task/NAME");
     const reply = await session.tasks.explainTask(
       { name: fullName(reference, session.namespace) },

@@ -1,16 +1,30 @@
 import type { Event } from "../../gen/agentd/v1/event_pb.ts";
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import { conditionBlock, eventBlock } from "./conditions.ts";
-import { jobStatusText, trueCondition } from "./job-table.ts";
+import { hasEnded, jobStatusText } from "./job-table.ts";
 import { ageOf, formatCount, shortCommit } from "./quantity.ts";
 import { formatFields } from "./table.ts";
 import { visibleLine } from "./visible.ts";
 
-/** How the plan makes its items, in the user's words: `src/**\/*.ts`, `3 lines`, `tasks`. */
-export function planSource(job: Job): string {
+/** How many tasks the plan makes and from what, in the user's words: `118 tasks from src/**\/*.ts`, `1 task`. */
+export function planText(job: Job): string {
+  const total = job.status?.total ?? 0;
+  const count = total === 0 ? "tasks" : total === 1 ? "1 task" : `${total} tasks`;
+  const source = planSource(job);
+  return source === undefined ? count : `${count} from ${visibleLine(source)}`;
+}
+
+/** The commit that the job starts from, and the name that it was asked for by. */
+export function baseText(job: Job): string {
+  const commit = job.status?.baseCommit ?? "";
+  const ref = job.status?.baseRef ?? "";
+  return commit.startsWith(ref) ? shortCommit(commit) : `${shortCommit(commit)} ${visibleLine(ref)}`;
+}
+
+function planSource(job: Job): string | undefined {
   const plan = job.spec?.plan;
   const each = plan?.forEach;
-  if (each === undefined) return "tasks";
+  if (each === undefined) return undefined;
   if (each.glob !== "") return each.glob;
   if (each.command !== "") return `the output of \`${each.command}\``;
   return each.matrix.length > 0 ? `matrix ${each.matrix.map((axis) => axis.key).join(" × ")}` : "lines";
@@ -33,7 +47,8 @@ function usageText(job: Job): string {
 function nextCommands(job: Job): string {
   const name = job.metadata?.name ?? "";
   const commands = [`agentctl get tasks -l job=${name}`];
-  if (trueCondition(job, "Complete") !== undefined || trueCondition(job, "Failed") !== undefined) {
+  if (hasEnded(job)) {
+    if ((job.status?.counts?.succeeded ?? 0) === 0) return commands.join("");
     commands.push(`agentctl fetch job/${name}`, `git log --first-parent ${job.spec?.target?.branch ?? ""}`);
   } else commands.push(`agentctl wait job/${name} --for=condition=Complete`);
   return commands.join("  ·  ");
@@ -47,9 +62,9 @@ export function describeJob(job: Job, events: readonly Event[], nowMs: number): 
     ["Namespace", job.metadata?.namespace ?? ""],
     ["Status", jobStatusText(job)],
     ["Repository", visibleLine(job.spec?.repository?.url || job.spec?.repository?.upload || "")],
-    ["Base", `${shortCommit(status?.baseCommit ?? "")} ${visibleLine(status?.baseRef ?? "")}`],
+    ["Base", baseText(job)],
     ["Branch", `${job.spec?.target?.branch ?? ""} at ${shortCommit(status?.headCommit ?? "")}`],
-    ["Plan", `${status?.total ?? 0} tasks from ${visibleLine(planSource(job))}`],
+    ["Plan", planText(job)],
     ["Tasks", countsText(job)],
     ["Re-opened", `${status?.reopened ?? 0}`],
     ["Usage", usageText(job)],

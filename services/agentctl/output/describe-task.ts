@@ -1,6 +1,7 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../../gen/agentd/v1/event_pb.ts";
 import type { Attempt, CheckResult, Task } from "../../gen/agentd/v1/task_pb.ts";
+import { taskWord } from "../resource-name.ts";
 import { conditionBlock, eventBlock } from "./conditions.ts";
 import { ageOf, formatCount, formatSeconds, shortCommit } from "./quantity.ts";
 import { formatFields, formatTable } from "./table.ts";
@@ -66,11 +67,17 @@ function attemptTable(attempts: readonly Attempt[], nowMs: number): string {
 }
 
 function nextCommands(task: Task): string {
-  const name = `task/${task.metadata?.name ?? ""}`;
+  const name = taskWord({ job: task.job, name: task.metadata?.name ?? "" });
+  const attempts = task.status?.attempts ?? [];
+  const isChanged = attempts.some((attempt) => attempt.changedCount > 0);
   switch (task.status?.state) {
     case "Failed":
     case "Cancelled":
-      return `agentctl diff ${name}  ·  agentctl logs ${name}  ·  agentctl retry ${name}`;
+      return [
+        ...(isChanged ? [`agentctl diff ${name}`] : []),
+        ...(attempts.length > 0 ? [`agentctl logs ${name}`] : []),
+        `agentctl retry ${name}`,
+      ].join("  ·  ");
     case "Pending":
       return `agentctl why ${name}`;
     case "Running":
@@ -87,7 +94,10 @@ export function describeTask(task: Task, events: readonly Event[], nowMs: number
   const last = attempts.at(-1);
   const outcome = status?.outcome ?? "";
   const state = status?.state ?? "Pending";
-  const statusText = [outcome === "" || outcome === "Done" ? state : `${state}, ${outcome}`, status?.message]
+  const statusText = [
+    outcome === "" || outcome === "Done" || outcome === state ? state : `${state}, ${outcome}`,
+    status?.message,
+  ]
     .filter((part) => part !== undefined && part !== "")
     .join(": ");
   const sections = [

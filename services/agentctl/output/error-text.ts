@@ -38,7 +38,9 @@ function networkReason(message: string): string {
 }
 
 function agentdMessage(error: AgentdError): string {
-  const fields = error.problems.map((problem) => `\n  ${problem.field}   ${visibleLine(problem.message)}`);
+  // One problem is most often the whole message already.
+  const more = error.problems.filter((problem) => !error.message.includes(problem.message));
+  const fields = more.map((problem) => `\n  ${problem.field}   ${visibleLine(problem.message)}`);
   const retry = error.retryAfterMs === undefined ? "" : `; try again in ${Math.ceil(error.retryAfterMs / 1000)}s`;
   return `${error.message}${retry}${fields.join("")}`;
 }

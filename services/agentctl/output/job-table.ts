@@ -8,6 +8,11 @@ export function trueCondition(job: Job, type: string): Condition | undefined {
   return job.status?.conditions.find((condition) => condition.type === type && condition.status === "True");
 }
 
+/** Whether the job will not change any more by itself. */
+export function hasEnded(job: Job): boolean {
+  return ["Complete", "Failed", "Cancelled"].some((type) => trueCondition(job, type) !== undefined);
+}
+
 /** The status column, derived from the conditions. */
 export function jobStatusText(job: Job): string {
   const failed = trueCondition(job, "Failed");

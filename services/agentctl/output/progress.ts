@@ -34,7 +34,10 @@ function remaining(done: number, total: number, elapsedMs: number): string {
 export function progressLine({ job, elapsedMs, slots }: ProgressView, hasBar: boolean): string {
   const counts = job.status?.counts;
   const total = job.status?.total ?? 0;
-  if (total === 0 || counts === undefined) return `${jobStatusText(job).toLowerCase()}   ${formatAge(elapsedMs)}`;
+  if (total === 0 || counts === undefined) {
+    const status = jobStatusText(job);
+    return `${status === "Planning" ? "planning" : status}   ${formatAge(elapsedMs)}`;
+  }
   // What waits for its merge is worked: landing takes whole batches at a time and says nothing about the pace.
   const worked = counts.succeeded + counts.failed + counts.cancelled + counts.merging;
   const reopened = job.status?.reopened ?? 0;

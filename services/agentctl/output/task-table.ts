@@ -10,7 +10,7 @@ export function taskStatusText(task: Task): string {
 }
 
 const header = ["NAME", "STATUS", "ATTEMPT", "WORKER", "TURNS", "TOKENS", "AGE"];
-const wideHeader = [...header.slice(0, -1), "AGE", "ITEM", "COMMIT", "MESSAGE"];
+const wideHeader = [...header, "JOB", "ITEM", "COMMIT", "MESSAGE"];
 
 function workerOf(task: Task): string {
   return task.status?.worker || task.status?.attempts.at(-1)?.worker || "-";
@@ -31,7 +31,13 @@ export function taskTable(tasks: readonly Task[], nowMs: number, isWide: boolean
       ageOf(task.metadata?.createTime, nowMs),
     ];
     if (!isWide) return row;
-    return [...row, task.spec?.item ?? "", task.status?.landedCommit.slice(0, 7) ?? "", task.status?.message ?? ""];
+    return [
+      ...row,
+      task.job,
+      task.spec?.item ?? "",
+      task.status?.landedCommit.slice(0, 7) ?? "",
+      task.status?.message ?? "",
+    ];
   });
   return formatTable(isWide ? wideHeader : header, rows, decorate);
 }

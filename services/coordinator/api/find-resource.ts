@@ -43,11 +43,8 @@ export function findTask(store: ResourceStore, name: TaskName): FoundTask {
     throw new AgentdError("NOT_FOUND", `there is no task ${name.task} in ${where}`, { metadata: { task: name.task } });
   }
   if (second !== undefined) {
-    const names = found
-      .map(({ job }) => job.value.metadata.name)
-      .slice(0, 5)
-      .join(", ");
-    const message = `several jobs have a task ${name.task}: ${names}; name the job`;
+    const words = found.slice(0, 5).map(({ job }) => `task/${job.value.metadata.name}/${name.task}`);
+    const message = `several jobs have a task ${name.task}; name its job too: ${words.join(" or ")}`;
     throw new AgentdError("INVALID_SPEC", message, { problems: [{ field: "name", message }] });
   }
   return first;

@@ -138,7 +138,7 @@ async function requireAncestor(
   signal: AbortSignal,
 ): Promise<void> {
   if (await isAncestor(repository, tip, base, signal)) return;
-  const message = `branch ${branch} already exists at ${tip.slice(0, 7)} and holds commits that the base ${base.slice(0, 7)} lacks`;
+  const message = `branch ${branch} already exists at ${tip.slice(0, 7)} and holds commits that the base ${base.slice(0, 7)} lacks; delete or merge that branch, or choose another spec.target.branch`;
   throw fieldError("BRANCH_DIVERGED", "spec.target.branch", message);
 }
 

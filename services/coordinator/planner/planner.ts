@@ -1,5 +1,6 @@
 import { isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead, PlannedItem } from "../../core/job.ts";
+import { planFailureText } from "../../core/job-progress.ts";
 import { outputLines, planItems } from "../../core/plan-items.ts";
 import type { Condition } from "../../core/resource.ts";
 import { findCondition, setCondition } from "../../core/resource.ts";
@@ -63,7 +64,7 @@ async function fixItems(deps: PlannerDeps, job: Entry<Job>, head: Entry<JobHead>
     return;
   }
   const { state, output, message } = task.status;
-  if (state === "Failed") await failPlan(deps, job, `the plan's command failed: ${message ?? ""}`, signal);
+  if (state === "Failed") await failPlan(deps, job, planFailureText(message), signal);
   if (state !== "Succeeded") return;
   if (output === undefined) {
     await failPlan(deps, job, "the plan's command printed nothing, so there is no task", signal);
