@@ -6,6 +6,7 @@ import { createLogger } from "../platform/telemetry/log.ts";
 import { defineUp, type UpOptions, UsageError, upConfig } from "./config.ts";
 import { greeting } from "./greeting.ts";
 import { nodeArguments } from "./parts.ts";
+import { probeModels } from "./probe-models.ts";
 import { up } from "./up.ts";
 
 const services = { coordinator: "run a coordinator", worker: "run a worker", "vllm-sim": "run the simulated model" };
@@ -40,8 +41,14 @@ async function runUp(options: UpOptions): Promise<number> {
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
   });
+  const { model } = config;
+  const probe =
+    model.kind === "server"
+      ? probeModels({ ...model, apiKey: process.env["AGENTD_MODEL_API_KEY"] }, interrupted.signal)
+      : [];
   const tree = await up(config, { env: process.env, log }, interrupted.signal);
   process.stdout.write(greeting(tree.endpoints, config, version()));
+  for (const warning of await probe) process.stderr.write(`warning: ${warning}\n`);
   await ended;
   process.stdout.write("stopping: workers give their tasks back, unfinished jobs go on at the next start\n");
   await tree.stop();

@@ -85,7 +85,7 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
     return { endpoints, stop };
   } catch (error) {
     await stop();
-    throw explain(error, config, data);
+    throw await explain(error, config, data);
   }
 }
 
@@ -94,14 +94,16 @@ function text(value: unknown): string | undefined {
 }
 
 /** A part that ended before it was ready has said why in its log: its last line is the reason. */
-function explain(error: unknown, config: UpConfig, data: DataDirectory): Error {
+async function explain(error: unknown, config: UpConfig, data: DataDirectory): Promise<Error> {
   const failure = error instanceof Error ? error : new Error(String(error));
   if ((failure as NodeJS.ErrnoException).code === "ENOSPC") {
     return new Error(`The disk of ${config.dataDirectory} is full.`, { cause: error });
   }
-  return /was not ready|before it was ready/.test(failure.message)
-    ? new Error(`${failure.message}; see ${data.logs}`, { cause: error })
-    : failure;
+  if (!/was not ready|before it was ready/.test(failure.message)) return failure;
+  const log = join(data.logs, `${failure.message.split(" ")[0]}.log`);
+  const last = (await readFile(log, "utf8").catch(() => "")).trimEnd().split("\n").at(-1) ?? "";
+  const reason = last.startsWith("error: ") ? `: ${last.slice("error: ".length)}` : "";
+  return new Error(`${failure.message}${reason}; its log: ${log}`, { cause: error });
 }
 
 async function startNats(

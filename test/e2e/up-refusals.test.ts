@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { agentdBin, runProgram } from "../support/agentd.ts";
+
+test("an agentd up that cannot serve says why in one sentence, and leaves no process", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "agentd-refused-"));
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+  const { port } = taken.address() as { port: number };
+  try {
+    const data = join(folder, "data");
+    const used = await runProgram(agentdBin, ["up", "--simulate", `--data=${data}`, `--listen=127.0.0.1:${port}`]);
+    expect(used.code).toBe(1);
+    expect(used.stderr).toContain(
+      `error: coordinator ended before it was ready (exit code 1): cannot listen on 127.0.0.1:${port}: the port is in use`,
+    );
+    expect((await runProgram("pgrep", ["-f", data])).stdout).toBe("");
+
+    writeFileSync(join(folder, "file"), "");
+    const file = await runProgram(agentdBin, ["up", "--simulate", `--data=${join(folder, "file")}`]);
+    expect(file.stderr).toBe(
+      `error: The data folder ${join(folder, "file")} cannot be used: part of the path is a file. Choose another with --data.\n`,
+    );
+  } finally {
+    taken.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
