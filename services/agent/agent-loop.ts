@@ -1,3 +1,4 @@
+import { formatDuration } from "../core/duration.ts";
 import { isAgentdError } from "../core/errors.ts";
 import type { Notice } from "../core/task.ts";
 import type { ChatModel, ChatReply, ChatUsage } from "../model/chat.ts";
@@ -278,7 +279,7 @@ function finishRun(run: Run, ending: Ending): AgentResult {
 function deadline(run: Run): Ending {
   return {
     outcome: "DeadlineExceeded",
-    detail: `used its wall time of ${run.task.limits.wallMs} ms (waiting for the engine not counted)`,
+    detail: `used its wall time of ${formatDuration(run.task.limits.wallMs)} (waiting for the engine not counted)`,
   };
 }
 

@@ -11,20 +11,23 @@ export function started(task: Task, nowMs: number): Conditions {
   return set(task, nowMs, openRows(task, "Running"));
 }
 
+/** The end of an attempt, as the evidence supports it. */
+interface JudgedEnd {
+  readonly outcome: Outcome;
+  /** The worker's gate said no, also before any check: the set-up is red, or a path was changed that `writes` forbids. */
+  readonly isGateRed: boolean;
+  readonly checks: readonly CheckResult[];
+  readonly message: string;
+}
+
 /** Conditions of a task whose attempt ended; the evidence decides `Verified`. */
-export function ended(
-  task: Task,
-  outcome: Outcome,
-  checks: readonly CheckResult[],
-  message: string,
-  nowMs: number,
-): Conditions {
+export function ended(task: Task, { outcome, isGateRed, checks, message }: JudgedEnd, nowMs: number): Conditions {
   const { isExecuted, then } = outcomeRules[outcome];
   // A failed gate is no failure of the execution: the agent did come to its end.
   const executedReason = outcome === "GateFailed" ? "Done" : outcome;
   const executed: Row = ["Executed", isExecuted ? "True" : "False", executedReason, isExecuted ? "" : message];
   if (task.spec.kind !== "Agent") return set(task, nowMs, [executed]);
-  return set(task, nowMs, [executed, verified(outcome, checks, message), merged(then, outcome)]);
+  return set(task, nowMs, [executed, verified(isGateRed, outcome, checks, message), merged(then, outcome)]);
 }
 
 /** Conditions of a task that landed on the job's branch. */
@@ -57,8 +60,9 @@ function openRows(task: Task, reason: string): readonly Row[] {
   return [executed, ["Verified", "Unknown", "NotExecuted", ""], ["Merged", "Unknown", "NotVerified", ""]];
 }
 
-function verified(outcome: Outcome, checks: readonly CheckResult[], message: string): Row {
-  if (checks.some((check) => check.status !== "Passed")) return ["Verified", "False", "GateFailed", message];
+function verified(isGateRed: boolean, outcome: Outcome, checks: readonly CheckResult[], message: string): Row {
+  if (isGateRed || checks.some((check) => check.status !== "Passed"))
+    return ["Verified", "False", "GateFailed", message];
   if (checks.length > 0) return ["Verified", "True", "ChecksPassed", ""];
   if (outcomeRules[outcome].isExecuted) return ["Verified", "Unknown", "NoChecks", "no checks were given"];
   return ["Verified", "Unknown", "NotExecuted", ""];

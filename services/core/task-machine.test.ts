@@ -238,6 +238,16 @@ describe("evidence", () => {
     expect(findCondition(status.conditions, "Merged")).toMatchObject({ status: "False", reason: "NotVerified" });
   });
 
+  it("says that the gate failed, not that no checks were given, where a red set-up left none to run", () => {
+    const event = ended("GateFailed", { checks: [], message: "setup command `npm ci` exited 1" });
+    const { conditions } = transition(sampleTask("t", "Running"), event, rules).status;
+    expect(findCondition(conditions, "Verified")).toMatchObject({
+      status: "False",
+      reason: "GateFailed",
+      message: "setup command `npm ci` exited 1",
+    });
+  });
+
   it("does not take a check that was not run as green", () => {
     expect(
       transition(sampleTask("t", "Running"), ended("Done", { checks: [sampleCheck("NotRun")] }), rules).status.outcome,

@@ -159,7 +159,16 @@ function ended(task: Task, reported: AttemptEnded, rules: TaskRules): TaskStatus
     ...counted,
     outcome: event.outcome,
     attempts: closeAttempt(counted, event, rules.nowMs),
-    conditions: conditions.ended(task, event.outcome, event.checks, event.message ?? "", rules.nowMs),
+    conditions: conditions.ended(
+      task,
+      {
+        outcome: event.outcome,
+        isGateRed: reported.outcome === "GateFailed",
+        checks: event.checks,
+        message: event.message ?? "",
+      },
+      rules.nowMs,
+    ),
     // What is said about a success is no reason for anything.
     ...(event.message && rule.then !== "Merge" ? { message: event.message } : {}),
   };

@@ -188,6 +188,13 @@ describe("one request", () => {
     });
   });
 
+  test("keeps the words of a web page, not its tags", async () => {
+    const page =
+      "<!DOCTYPE HTML>\n<html><head><title>x</title></head>\n<body>\n<p>Unsupported method</p></body></html>\n";
+    const result = await run(async () => new Response(page, { status: 501, headers: { "content-type": "text/html" } }));
+    expect(result).toMatchObject({ failure: { status: 501, message: "501 Unsupported method" } });
+  });
+
   test("says connect with the cause when the server is not there", async () => {
     const fetch: Fetch = async () => {
       throw Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });

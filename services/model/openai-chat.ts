@@ -244,7 +244,7 @@ function toFailure(error: unknown, hasOutput: boolean, nowMs: number): ChatFailu
   // An error object inside a stream has no HTTP status; vLLM writes it into `code`.
   const inStream = Number.isInteger(codeNumber) && codeNumber >= 400 && codeNumber < 600 ? codeNumber : undefined;
   const status: number | undefined = error.status ?? inStream;
-  const message = (asText(body?.["message"]) || asText(body?.["detail"]) || error.message).slice(0, 4_000);
+  const message = (asText(body?.["message"]) || asText(body?.["detail"]) || plainPage(error.message)).slice(0, 4_000);
   if (status === undefined) return { kind: "brokenStream", message };
   const param = asText(body?.["param"]);
   const code = [asText(body?.["code"]), asText(body?.["type"])].join(" ").trim();
@@ -257,6 +257,13 @@ function toFailure(error: unknown, hasOutput: boolean, nowMs: number): ChatFailu
     ...(code === "" ? {} : { code }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
+}
+
+/** The words of a web page: proxies, and servers of another kind, answer with HTML. */
+function plainPage(message: string): string {
+  if (!/<(?:!doctype|html)\b/i.test(message)) return message;
+  const text = message.replace(/<(style|script|head)\b[\s\S]{0,20000}?<\/\1>/gi, " ").replace(/<[^>]{0,2000}>/g, " ");
+  return text.replace(/\s+/g, " ").trim().slice(0, 300);
 }
 
 /** A body without an `error` object (older vLLM, FastAPI) is in the SDK's message only, behind the status. */

@@ -25,7 +25,8 @@ const advice: Record<RefusalKind, string> = {
 export function toRefusal(refusal: Refusal): AgentdError {
   const { failure, verdict, host } = refusal;
   const status = failure.kind === "status" ? ` with HTTP ${failure.status}` : "";
-  const text = redact(failure.message, refusal.secrets).slice(0, 1_000);
+  const said = redact(failure.message, refusal.secrets).trim().slice(0, 1_000);
+  const text = /[.!?…]$/.test(said) ? said : `${said}.`;
   const { contextTokensMax, inputTokens } = verdict.overflow ?? {};
   return new AgentdError(
     "MODEL_REFUSED",

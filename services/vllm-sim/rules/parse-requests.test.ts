@@ -45,6 +45,17 @@ describe("the rules", () => {
   });
 });
 
+test("a marker of misbehaviour may stand on the line of its request", () => {
+  const text = '[sim: lie-once] Append the line "x" to a.js\nRename a to b in c.ts [sim: slow 20ms]';
+  expect(parseRequests(text)).toEqual({
+    requests: [
+      { kind: "append", line: "x", path: "a.js" },
+      { kind: "rename", from: "a", to: "b", path: "c.ts" },
+    ],
+    unknown: [],
+  });
+});
+
 test("a check's label is no request, even where it is a verb", () => {
   const text = "Convert var to const or let in a.js\n\nDone means that these pass:\n- test: npm test\n- format: npx x";
   expect(parseRequests(text)).toEqual({ requests: [{ kind: "varToConst", path: "a.js" }], unknown: [] });

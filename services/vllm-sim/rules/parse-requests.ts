@@ -99,7 +99,9 @@ const imperative =
   /^(?:please\s+)?(add|append|change|check|convert|create|delete|document|drop|extract|fix|format|generate|implement|improve|inline|insert|make|migrate|modify|move|optimi[sz]e|port|refactor|remove|rename|replace|rewrite|run|simplify|split|test|translate|update|upgrade|write)\b(?!:)/i;
 
 /** Reads a task's text: the requests in their order, and the lines that ask for more than the rules can do. */
-export function parseRequests(text: string): ParsedTask {
+export function parseRequests(task: string): ParsedTask {
+  // A marker of misbehaviour may stand on a request's own line.
+  const text = task.replaceAll(/\[sim:[^\]\n]{0,40}\]/gi, "");
   const requests: ChangeRequest[] = [];
   const unknown: string[] = [];
   let at = 0;
