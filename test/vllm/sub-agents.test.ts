@@ -38,7 +38,7 @@ test(`${agents} sub-agents on a real vLLM each end in a truthful outcome, and ev
     prompt: "Replace var with const in {{item}}."
     writes: ["{{item}}"]
     checks: [{ name: no-var, run: "! grep -nw var {{item}}" }, { name: loads, run: "node {{item}}" }]
-    limits: { turns: 4, tokens: 30k, wall: 5m }
+    limits: { turns: 4, tokens: 30k, wall: 60s }
 `,
   );
   await agentd.ctl(["apply", "-f", "-", "--wait", "--timeout=800s"], {
