@@ -4,8 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Authority } from "../platform/nats/credentials.ts";
 import { type RunningServer, startNatsServer } from "../platform/nats/server.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
+import { createFullDiskWatch } from "./full-disk-watch.ts";
 
-/** A nats-server that is started again, on the same port, whenever it dies. */
+/** A nats-server that is started again, on the same port, whenever it dies, or is stuck after its disk was full. */
 export interface NatsPart {
   readonly url: string;
   stop(): Promise<void>;
@@ -24,15 +25,25 @@ interface NatsPartOptions {
 
 const restartDelayMs = 200;
 const restartDelayMaxMs = 10_000;
+const lookEveryMs = 2_000;
+const fullText =
+  "the disk of the data folder is full: nothing is stored until space is freed; then everything goes on by itself";
 
 /** Starts nats-server and keeps it up until stopped. @throws Error with one sentence when the first start fails */
 export async function superviseNats(options: NatsPartOptions, signal: AbortSignal): Promise<NatsPart> {
   const pidFile = join(options.runDirectory, "nats-server.pid");
   const start = async (port: number): Promise<RunningServer> => {
-    const server = await startNatsServer({ ...options, port }, signal);
-    await writeFile(pidFile, `${server.pid}\n`);
-    return server;
+    const started = await startNatsServer({ ...options, port }, signal);
+    try {
+      await writeFile(pidFile, `${started.pid}\n`);
+      return started;
+    } catch (error) {
+      // A full disk: a server without a pid file would be found by nobody after a kill.
+      await started.stop();
+      throw error;
+    }
   };
+  const watch = await createFullDiskWatch({ logPath: join(options.directory, "nats-server.log") });
   let server = await start(options.port);
   const { url, port } = server;
   const stopping = new AbortController();
@@ -46,6 +57,9 @@ export async function superviseNats(options: NatsPartOptions, signal: AbortSigna
         if (stopping.signal.aborted) return;
         try {
           server = await start(port);
+          // Told to stop while it started: nobody else knows this one.
+          if (stopping.signal.aborted) await server.stop();
+          await watch.reset();
           break;
         } catch (error) {
           options.log.error({ part: "nats-server", err: error }, "part does not start");
@@ -54,12 +68,29 @@ export async function superviseNats(options: NatsPartOptions, signal: AbortSigna
       }
     }
   })();
+  const looking = (async () => {
+    let before = "Fine";
+    while (!stopping.signal.aborted) {
+      await delay(lookEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      const seen = await watch.look().catch(() => before);
+      if (seen === "Full" && before !== "Full") options.log.error({ part: "nats-server" }, fullText);
+      if (seen === "Stuck" && !stopping.signal.aborted) {
+        options.log.warn(
+          { part: "nats-server" },
+          "the disk was full and has space again; the part refuses writes until it is started anew",
+        );
+        await server.stop();
+      }
+      before = seen;
+    }
+  })();
   return {
     url,
     async stop() {
       stopping.abort();
       await server.stop();
       await loop;
+      await looking;
       await rm(pidFile, { force: true });
     },
   };

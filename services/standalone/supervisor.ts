@@ -66,8 +66,13 @@ export async function supervise(
       await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (isStopping) return;
       backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
-      child = await launch(deps, again);
-      child.stdout?.resume();
+      try {
+        child = await launch(deps, again);
+        child.stdout?.resume();
+      } catch (error) {
+        // A full disk or process table passes; a part that nobody starts again does not come back.
+        deps.log.error({ part: part.name, err: error }, "part does not start");
+      }
     }
   })();
   loop.catch((error: unknown) => deps.log.error({ part: part.name, err: error }, "supervision ended"));
@@ -102,8 +107,13 @@ async function launch(deps: SupervisorDeps, part: Part): Promise<ChildProcess> {
   const spawned = new Promise<void>((resolve) => child.once("spawn", resolve));
   await Promise.race([spawned, failed]);
   child.on("error", (error) => deps.log.error({ part: part.name, err: error }, "part could not be signalled"));
-  await writeFile(pidFile(deps.runDirectory, part.name), `${child.pid ?? 0}\n`);
-  return child;
+  try {
+    await writeFile(pidFile(deps.runDirectory, part.name), `${child.pid ?? 0}\n`);
+    return child;
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
 }
 
 async function exitOf(child: ChildProcess): Promise<{ exitCode: number | null; killedBy: string | null }> {

@@ -108,7 +108,15 @@ function boundedViolations(problems: readonly FieldProblem[], bytesMax: number):
   return kept;
 }
 
+/** Codes of the system that say the disk is full. */
+const fullCodes = new Set(["ENOSPC", "EDQUOT"]);
+
 function internalError(error: unknown, method: string, log: Logger): AgentdError {
+  if (error instanceof Error && "code" in error && fullCodes.has(String(error.code))) {
+    return new AgentdError("DISK_FULL", "the disk of the coordinator's data folder is full; free some space there", {
+      cause: error,
+    });
+  }
   log.error({ err: error, method }, "call failed unexpectedly");
   return new AgentdError("INTERNAL", "the server failed unexpectedly; its log says why", { cause: error });
 }
