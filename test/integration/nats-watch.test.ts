@@ -153,7 +153,7 @@ test("watchers miss nothing while the server is killed and started again", async
 
 test("a stream that lost its newest part is read anew: listeners hear of it, watchers are expired", async () => {
   await write(10);
-  const watching = collect(store, 10, 99);
+  const watching = reasonOf(collect(store, 10, 99));
   const heard: Change[] = [];
   store.onChange((change) => heard.push(change));
   // Another stream with the same name, as after a restore from an old backup.
@@ -162,7 +162,7 @@ test("a stream that lost its newest part is read anew: listeners hear of it, wat
   await link.js.publish(`${resourcePrefix}job.ns.k0`, JSON.stringify({ restored: true }));
   await server.kill();
   await server.restart();
-  expect(await reasonOf(watching)).toBe("WATCH_EXPIRED");
+  expect(await watching).toBe("WATCH_EXPIRED");
   await until("the mirror is the new stream", () => store.list("job.ns.").length === 1);
   expect(store.get("job.ns.k0")).toMatchObject({ value: { restored: true }, revision: 1 });
   expect(heard.filter((change) => change.value === undefined)).toHaveLength(9);
