@@ -50,9 +50,10 @@ test("tasks of one name in two jobs are named with their job, and -o name gives 
 test("a job that has ended says so when it is applied, cancelled, or stands in its own way", async () => {
   const input = oneTask("ended", "ended-t");
   expect((await apply(input, "--wait")).code).toBe(0);
-  expect((await apply(input)).stdout).toBe(
-    "job/ended unchanged (it has ended: Complete; to run it anew, first: agentctl delete job/ended)\n",
-  );
+  expect(await apply(input)).toMatchObject({
+    stdout: "job/ended unchanged\n",
+    stderr: "note: job/ended has ended (Complete); to run it anew, first: agentctl delete job/ended\n",
+  });
   expect((await agentd.ctl(["cancel", "job/ended"])).stdout).toBe("job/ended had ended already: Complete\n");
   expect((await agentd.ctl(["fsck", "ended"])).stdout).toContain("job/ended sound");
   expect((await agentd.ctl(["delete", "ended"])).stdout).toBe("job/ended deleted\n");
@@ -121,4 +122,27 @@ test("a plan whose command fails says so once", async () => {
 `;
   const applied = await apply(manifestOf("broken", spec), "--wait");
   expect(applied.stdout).toMatch(/^job\/broken Failed\(PlanFailed\): the plan's command exited 7$/m);
+});
+
+test("a watch shows every change under the columns of its list, in the form that was asked for", async () => {
+  const suspended = oneTask("watched", "watched-a-name-that-is-long", "  repository: { url: . }\n  suspend: true\n");
+  expect((await apply(suspended)).code).toBe(0);
+  const ofJob = ["get", "tasks", "-l", "job=watched", "-w"];
+  const table = agentd.ctl(ofJob, { timeoutMs: 9_000 });
+  const names = agentd.ctl([...ofJob, "-o", "name"], { timeoutMs: 9_000 });
+  expect((await apply(suspended.replace("suspend: true", "suspend: false"), "--wait")).code).toBe(0);
+  const lines = (await table).stdout.trim().split("\n");
+  const column = lines[0]?.indexOf("STATUS") ?? -1;
+  expect(column).toBeGreaterThan(0);
+  for (const line of lines.slice(1)) expect(line.slice(column)).toMatch(/^(Pending|Running|Merging|Succeeded) /);
+  expect(lines.at(-1)).toContain("Succeeded");
+  expect(new Set((await names).stdout.trim().split("\n"))).toEqual(new Set(["task/watched-a-name-that-is-long"]));
+}, 30_000);
+
+test("resources of all namespaces stand beside the namespace that they are in", async () => {
+  expect((await apply(oneTask("far", "far-t"), "--namespace", "away")).code).toBe(0);
+  expect((await agentd.ctl(["get", "jobs", "-A"])).stdout).toMatch(/^NAMESPACE +NAME .*\n(.*\n)*away +far /);
+  expect((await agentd.ctl(["get", "tasks", "-A"])).stdout).toMatch(/^away +far-t /m);
+  const refused = await agentd.ctl(["get", "tasks", "-w", "-l", "team=web"]);
+  expect(refused).toMatchObject({ code: 2, stdout: "" });
 });

@@ -108,6 +108,12 @@ async function applyOne(session: Session, manifest: Manifest, how: ApplyHow): Pr
     );
     if (job === undefined) throw new Error("the server's answer holds no job");
     session.terminal.out(`${appliedText(job, result, validateOnly)}\n`);
+    if (result !== "created" && hasEnded(job)) {
+      const short = `job/${job.metadata?.name ?? ""}`;
+      session.terminal.err(
+        `note: ${short} has ended (${jobStatusText(job)}); to run it anew, first: agentctl delete ${short}\n`,
+      );
+    }
     return job;
   } catch (error) {
     if (!isAgentdError(error) || error.problems.length === 0) throw error;
@@ -122,9 +128,7 @@ function appliedText(job: Job, result: string, isDryRun: boolean): string {
   const name = `${short} ${result}${isDryRun ? " (dry run)" : ""}`;
   if (result === "created")
     return `${name} (${planText(job)}, base ${baseText(job)}, branch ${job.spec?.target?.branch ?? ""})`;
-  return hasEnded(job)
-    ? `${name} (it has ended: ${jobStatusText(job)}; to run it anew, first: agentctl delete ${short})`
-    : name;
+  return name;
 }
 
 interface Uploaded {

@@ -3,6 +3,7 @@ import { type Job, JobSchema } from "../../gen/agentd/v1/job_pb.ts";
 import { type Task, TaskSchema } from "../../gen/agentd/v1/task_pb.ts";
 import { type Worker, WorkerSchema } from "../../gen/agentd/v1/worker_pb.ts";
 import { jobTable } from "../output/job-table.ts";
+import type { TableView } from "../output/table.ts";
 import { taskTable } from "../output/task-table.ts";
 import { statusColors } from "../output/terminal.ts";
 import { workerTable } from "../output/worker-table.ts";
@@ -37,8 +38,10 @@ export async function get(session: Session, words: readonly string[], options: G
   const kinds = isNamed ? [...new Set(parseReferences(words).map(({ kind }) => kind))] : [parseKind(words[0] ?? "")];
   const [kind, ...others] = kinds;
   if (kind === undefined || others.length > 0) throw new UsageError("name resources of one kind at a time");
-  const shown = await show(session, kind, isNamed ? words : [], options);
-  if (options.watch === true) await watch(session, kind, shown, options);
+  const start = options.watch === true ? await startWatch(session, kind, options) : undefined;
+  const widths: number[] = [];
+  const names = await show(session, kind, isNamed ? words : [], options, widths);
+  if (start !== undefined) await watch(session, kind, start, { names, options, widths });
   return exitCodes.done;
 }
 
@@ -89,9 +92,13 @@ async function listWorkers(session: Session): Promise<Worker[]> {
   return workers;
 }
 
-/** One kind's rows, ready to print; `print` shows a subset of them, for `-w`. */
+/** What was shown before a watch goes on with it. */
 interface Shown {
+  /** Full names that were asked for; empty for all. */
   readonly names: readonly string[];
+  readonly options: GetOptions;
+  /** Of the table's columns. */
+  readonly widths: number[];
 }
 
 async function show(
@@ -99,7 +106,8 @@ async function show(
   kind: ResourceKind,
   words: readonly string[],
   options: GetOptions,
-): Promise<Shown> {
+  widths: number[],
+): Promise<readonly string[]> {
   const names = words.length === 0 ? [] : parseReferences(words).map((ref) => fullName(ref, session.namespace));
   const call = { signal: session.signal };
   const one = async <T>(read: (name: string) => Promise<T>, list: () => Promise<T[]>): Promise<T[]> =>
@@ -110,7 +118,7 @@ async function show(
         (name) => session.jobs.getJob({ name }, call),
         () => listJobs(session, options),
       );
-      printJobs(session, jobs, options, names.length > 0);
+      printJobs(session, jobs, { ...options, widths }, names.length > 0);
       break;
     }
     case "task": {
@@ -118,7 +126,7 @@ async function show(
         (name) => session.tasks.getTask({ name }, call),
         () => listTasks(session, options),
       );
-      printTasks(session, tasks, options, names.length > 0);
+      printTasks(session, tasks, { ...options, widths }, names.length > 0);
       break;
     }
     case "worker": {
@@ -130,7 +138,7 @@ async function show(
       break;
     }
   }
-  return { names };
+  return names;
 }
 
 /** A named resource prints as itself, a list under `items`: so jq paths are the same as with kubectl. */
@@ -139,117 +147,126 @@ function printJson(session: Session, items: readonly unknown[], isNamed: boolean
   session.terminal.out(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-function printNames(session: Session, kind: ResourceKind, names: readonly (string | undefined)[]): void {
-  for (const name of names) session.terminal.out(`${kind}/${name ?? ""}\n`);
+function printNames(session: Session, words: readonly string[]): void {
+  for (const word of words) session.terminal.out(`${word}\n`);
 }
 
-function printTable(session: Session, what: string, count: number, table: string): void {
-  if (count === 0) session.terminal.err(`No ${what} found in namespace ${session.namespace}.\n`);
-  else session.terminal.out(`${table}\n`);
+function jobWord(job: Job): string {
+  return `job/${job.metadata?.name ?? ""}`;
 }
 
-function printJobs(session: Session, jobs: readonly Job[], { output }: GetOptions, isNamed: boolean): void {
-  if (output === "json")
-    printJson(
-      session,
-      jobs.map((job) => toJson(JobSchema, job)),
-      isNamed,
-    );
-  else if (output === "name")
-    printNames(
-      session,
-      "job",
-      jobs.map((job) => job.metadata?.name),
-    );
-  else
-    printTable(
-      session,
-      "jobs",
-      jobs.length,
-      jobTable(jobs, session.now(), output === "wide", statusColors(session.terminal)),
-    );
+function wordOfTask(task: Task): string {
+  return taskWord({ job: task.job, name: task.metadata?.name ?? "" });
 }
 
-function printTasks(session: Session, tasks: readonly Task[], { output }: GetOptions, isNamed: boolean): void {
-  if (output === "json")
-    printJson(
-      session,
-      tasks.map((task) => toJson(TaskSchema, task)),
-      isNamed,
-    );
-  else if (output === "name")
-    printNames(
-      session,
-      "task",
-      tasks.map((task) => taskWord({ job: task.job, name: task.metadata?.name ?? "" }).slice("task/".length)),
-    );
-  else
-    printTable(
-      session,
-      "tasks",
-      tasks.length,
-      taskTable(tasks, session.now(), output === "wide", statusColors(session.terminal)),
-    );
+function printNothing(session: Session, what: string, options: GetOptions): void {
+  const where = options.allNamespaces === true ? "any namespace" : `namespace ${session.namespace}`;
+  session.terminal.err(`No ${what} found in ${where}.\n`);
+}
+
+interface PrintOptions extends GetOptions {
+  readonly widths?: number[];
+}
+
+function viewOf(session: Session, options: PrintOptions): TableView {
+  return {
+    nowMs: session.now(),
+    isWide: options.output === "wide",
+    hasNamespace: options.allNamespaces === true,
+    decorate: statusColors(session.terminal),
+    ...(options.widths === undefined ? {} : { widths: options.widths }),
+  };
+}
+
+function printJobs(session: Session, jobs: readonly Job[], options: PrintOptions, isNamed: boolean): void {
+  const json = () => jobs.map((job) => toJson(JobSchema, job));
+  if (options.output === "json") return printJson(session, json(), isNamed);
+  if (options.output === "name") return printNames(session, jobs.map(jobWord));
+  if (jobs.length === 0) return printNothing(session, "jobs", options);
+  session.terminal.out(`${jobTable(jobs, viewOf(session, options))}\n`);
+}
+
+function printTasks(session: Session, tasks: readonly Task[], options: PrintOptions, isNamed: boolean): void {
+  const json = () => tasks.map((task) => toJson(TaskSchema, task));
+  if (options.output === "json") return printJson(session, json(), isNamed);
+  if (options.output === "name") return printNames(session, tasks.map(wordOfTask));
+  if (tasks.length === 0) return printNothing(session, "tasks", options);
+  session.terminal.out(`${taskTable(tasks, viewOf(session, options))}\n`);
 }
 
 function printWorkers(session: Session, workers: readonly Worker[], { output }: GetOptions, isNamed: boolean): void {
-  if (output === "json")
-    printJson(
+  const json = () => workers.map((worker) => toJson(WorkerSchema, worker));
+  if (output === "json") return printJson(session, json(), isNamed);
+  if (output === "name") {
+    return printNames(
       session,
-      workers.map((worker) => toJson(WorkerSchema, worker)),
-      isNamed,
+      workers.map((worker) => `worker/${worker.metadata?.name ?? ""}`),
     );
-  else if (output === "name")
-    printNames(
-      session,
-      "worker",
-      workers.map((worker) => worker.metadata?.name),
+  }
+  if (workers.length === 0) session.terminal.err("No workers found.\n");
+  else session.terminal.out(`${workerTable(workers, session.now(), statusColors(session.terminal))}\n`);
+}
+
+/** Where a watch begins, asked for before the list is shown: what changes in between is then seen twice, never missed. */
+interface WatchStart {
+  readonly parent: string;
+  readonly resourceVersion: string;
+}
+
+async function startWatch(session: Session, kind: ResourceKind, options: GetOptions): Promise<WatchStart> {
+  const call = { signal: session.signal };
+  const parent = `namespaces/${namespaceOf(session, options)}`;
+  if (kind === "worker") throw new UsageError("-w is for jobs and tasks");
+  if (kind === "job") {
+    if (options.selector) throw new UsageError("-l with -w is for tasks");
+    const { resourceVersion } = await session.jobs.listJobs({ parent, pageSize: 1 }, call);
+    return { parent, resourceVersion };
+  }
+  const ofTasks = `${parent}/jobs/${jobOfSelector(options.selector) ?? "-"}`;
+  const { resourceVersion } = await session.tasks.listTasks({ parent: ofTasks, pageSize: 1 }, call);
+  return { parent: ofTasks, resourceVersion };
+}
+
+/** Prints every change in the form of the list before it, its columns under the list's own. */
+async function watch(session: Session, kind: ResourceKind, start: WatchStart, shown: Shown): Promise<void> {
+  const { names, options, widths } = shown;
+  const call = { signal: session.signal };
+  const { parent, resourceVersion } = start;
+  const wanted = new Set(names);
+  const isWanted = (reference: ResourceReference) =>
+    wanted.size === 0 || wanted.has(fullName(reference, session.namespace));
+  const print = (json: () => unknown, word: string, table: (view: TableView) => string): void => {
+    if (options.output === "json") return printJson(session, [json()], true);
+    if (options.output === "name") return printNames(session, [word]);
+    const hasHeader = widths.length > 0;
+    const text = table({ ...viewOf(session, options), widths });
+    session.terminal.out(`${hasHeader ? withoutHeader(text) : text}\n`);
+  };
+  if (kind === "job") {
+    for await (const { job } of session.jobs.watchJobs({ parent, resourceVersion }, call)) {
+      if (job === undefined || !isWanted({ kind: "job", name: job.metadata?.name ?? "" })) continue;
+      print(
+        () => toJson(JobSchema, job),
+        jobWord(job),
+        (view) => jobTable([job], view),
+      );
+    }
+    return;
+  }
+  for await (const { task } of session.tasks.watchTasks({ parent, resourceVersion }, call)) {
+    if (task === undefined) continue;
+    const reference = { kind: "task", name: task.metadata?.name ?? "" } as const;
+    if (!isWanted(reference) && !isWanted({ ...reference, job: task.job })) continue;
+    print(
+      () => toJson(TaskSchema, task),
+      wordOfTask(task),
+      (view) => taskTable([task], view),
     );
-  else
-    printTable(session, "workers", workers.length, workerTable(workers, session.now(), statusColors(session.terminal)));
+  }
 }
 
 function withoutHeader(table: string): string {
   return table.slice(table.indexOf("\n") + 1);
-}
-
-async function watch(session: Session, kind: ResourceKind, shown: Shown, options: GetOptions): Promise<void> {
-  const call = { signal: session.signal };
-  const parent = `namespaces/${namespaceOf(session, options)}`;
-  const isWide = options.output === "wide";
-  if (options.selector !== undefined && options.selector !== "" && kind === "job") {
-    throw new UsageError("-l with -w is for tasks");
-  }
-  const wanted = new Set(shown.names);
-  const isWanted = (reference: ResourceReference) =>
-    wanted.size === 0 || wanted.has(fullName(reference, session.namespace));
-  switch (kind) {
-    case "worker":
-      throw new UsageError("-w is for jobs and tasks");
-    case "job": {
-      const { resourceVersion } = await session.jobs.listJobs({ parent, pageSize: 1 }, call);
-      for await (const { job } of session.jobs.watchJobs({ parent, resourceVersion }, call)) {
-        if (job === undefined || !isWanted({ kind: "job", name: job.metadata?.name ?? "" })) continue;
-        session.terminal.out(
-          `${withoutHeader(jobTable([job], session.now(), isWide, statusColors(session.terminal)))}\n`,
-        );
-      }
-      break;
-    }
-    case "task": {
-      const job = jobOfSelector(options.selector);
-      const tasksParent = `${parent}/jobs/${job ?? "-"}`;
-      const { resourceVersion } = await session.tasks.listTasks({ parent: tasksParent, pageSize: 1 }, call);
-      for await (const { task } of session.tasks.watchTasks({ parent: tasksParent, resourceVersion }, call)) {
-        if (task === undefined) continue;
-        const reference = { kind: "task", name: task.metadata?.name ?? "" } as const;
-        if (!isWanted(reference) && !isWanted({ ...reference, job: task.job })) continue;
-        session.terminal.out(
-          `${withoutHeader(taskTable([task], session.now(), isWide, statusColors(session.terminal)))}\n`,
-        );
-      }
-    }
-  }
 }
 
 /** A watch takes the one selector that names a job; any other is refused rather than ignored. */

@@ -1,7 +1,7 @@
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import type { Condition } from "../../gen/agentd/v1/resource_pb.ts";
 import { ageOf, formatCount } from "./quantity.ts";
-import { type Decorate, formatTable } from "./table.ts";
+import { formatTable, type TableView } from "./table.ts";
 
 /** The condition of that type when it is True. */
 export function trueCondition(job: Job, type: string): Condition | undefined {
@@ -24,12 +24,23 @@ export function jobStatusText(job: Job): string {
 }
 
 /** Jobs as `agentctl get jobs` shows them. */
-export function jobTable(jobs: readonly Job[], nowMs: number, isWide: boolean, decorate?: Decorate): string {
-  const header = ["NAME", "STATUS", "MERGED", "RUNNING", "FAILED", "TOKENS", "AGE"];
+export function jobTable(jobs: readonly Job[], view: TableView): string {
+  const { nowMs, isWide, hasNamespace } = view;
+  const header = [
+    ...(hasNamespace ? ["NAMESPACE"] : []),
+    "NAME",
+    "STATUS",
+    "MERGED",
+    "RUNNING",
+    "FAILED",
+    "TOKENS",
+    "AGE",
+  ];
   const rows = jobs.map((job) => {
     const counts = job.status?.counts;
     const usage = job.status?.usage;
     const row = [
+      ...(hasNamespace ? [job.metadata?.namespace ?? ""] : []),
       job.metadata?.name ?? "",
       jobStatusText(job),
       `${counts?.succeeded ?? 0}/${job.status?.total ?? 0}`,
@@ -40,5 +51,5 @@ export function jobTable(jobs: readonly Job[], nowMs: number, isWide: boolean, d
     ];
     return isWide ? [...row, job.spec?.target?.branch ?? "", job.status?.headCommit.slice(0, 7) ?? ""] : row;
   });
-  return formatTable(isWide ? [...header, "BRANCH", "HEAD"] : header, rows, decorate);
+  return formatTable(isWide ? [...header, "BRANCH", "HEAD"] : header, rows, view.decorate, view.widths);
 }

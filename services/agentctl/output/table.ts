@@ -5,6 +5,17 @@ const columnGap = "   ";
 /** Dresses a cell once it is padded, so that columns stay aligned. */
 export type Decorate = (padded: string, column: string) => string;
 
+/** How a list of resources is shown. */
+export interface TableView {
+  readonly nowMs: number;
+  readonly isWide: boolean;
+  /** Resources of several namespaces stand side by side. */
+  readonly hasNamespace: boolean;
+  readonly decorate?: Decorate;
+  /** Widths of the columns so far; grown in place, so that later rows stand under earlier ones. */
+  readonly widths?: number[];
+}
+
 /**
  * Rows under a header in stable, left-aligned columns, as kubectl prints them. Cells are made visible;
  * the last column is not padded. No rows gives the header alone.
@@ -13,9 +24,12 @@ export function formatTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
   decorate: Decorate = (padded) => padded,
+  widths: number[] = [],
 ): string {
   const cells = [header, ...rows.map((row) => row.map((cell) => (cell === "" ? "-" : visibleLine(cell))))];
-  const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
+  for (const column of header.keys()) {
+    widths[column] = Math.max(widths[column] ?? 0, ...cells.map((row) => (row[column] ?? "").length));
+  }
   return cells
     .map((row, index) =>
       row

@@ -1,6 +1,6 @@
 import type { Task } from "../../gen/agentd/v1/task_pb.ts";
 import { ageOf, formatCount } from "./quantity.ts";
-import { type Decorate, formatTable } from "./table.ts";
+import { formatTable, type TableView } from "./table.ts";
 
 /** The status column: the state, with the outcome where it says more. */
 export function taskStatusText(task: Task): string {
@@ -17,11 +17,13 @@ function workerOf(task: Task): string {
 }
 
 /** Tasks as `agentctl get tasks` shows them. */
-export function taskTable(tasks: readonly Task[], nowMs: number, isWide: boolean, decorate?: Decorate): string {
+export function taskTable(tasks: readonly Task[], view: TableView): string {
+  const { nowMs, isWide, hasNamespace } = view;
   const rows = tasks.map((task) => {
     const usage = task.status?.usage;
     const hasRun = (task.status?.attempt ?? 0) > 0;
     const row = [
+      ...(hasNamespace ? [task.metadata?.namespace ?? ""] : []),
       task.metadata?.name ?? "",
       taskStatusText(task),
       hasRun ? `${task.status?.attempt}` : "-",
@@ -39,5 +41,6 @@ export function taskTable(tasks: readonly Task[], nowMs: number, isWide: boolean
       task.status?.message ?? "",
     ];
   });
-  return formatTable(isWide ? wideHeader : header, rows, decorate);
+  const columns = [...(hasNamespace ? ["NAMESPACE"] : []), ...(isWide ? wideHeader : header)];
+  return formatTable(columns, rows, view.decorate, view.widths);
 }
