@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { access, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isAlive } from "./is-alive.ts";
 
 /** The one folder of an `agentd up`. Everything but `nats/` is a cache. */
 export interface DataDirectory {
@@ -90,15 +91,6 @@ async function takeLock(lock: string, path: string): Promise<void> {
       );
     }
     await rm(lock, { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -3,6 +3,7 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { isAlive } from "./is-alive.ts";
 
 const run = promisify(execFile);
 
@@ -13,15 +14,6 @@ async function commandLineOf(pid: number): Promise<string | undefined> {
     return stdout.trim() === "" ? undefined : stdout;
   } catch {
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 
