@@ -186,6 +186,12 @@ describe("invalid calls", () => {
     expect(ran.turns[1]?.calls[0]?.result).toContain('Send exactly: {"file_path": <string>');
   });
 
+  it("twice in a row without any argument make the next answer a required call", async () => {
+    const empty = calls(["bash", "{}"]);
+    const ran = await run([empty, empty, read, done]);
+    expect(ran.requests.map((request) => request.toolChoice)).toEqual(["auto", "auto", "required", "auto"]);
+  });
+
   it("never go back to the server as invalid JSON or under an odd name", async () => {
     const ran = await run([
       calls(["read", '{"file_path": "a'], ["read", '"{\\"file_path\\":\\"a.ts\\"}"'], ["<|bad|>", "[1]"], ["read", ""]),
@@ -233,14 +239,24 @@ describe("limits", () => {
       calls(["write", { file_path: `f${request.messages.length}`, content: "" }]);
     const ran = await run([write], { limits: { turnsMax: 10 } });
     expect(ran.result).toMatchObject({ outcome: "MaxTurns", turns: 10 });
-    expect(JSON.stringify(ran.requests[8]?.messages.at(-1))).toContain("nearly used up");
-    expect(JSON.stringify(ran.requests[9]?.messages).match(/nearly used up/gu)).toHaveLength(1);
+    expect(JSON.stringify(ran.requests[8]?.messages.at(-1))).toContain("Nearly used up: your turns (8 of 10)");
+    expect(JSON.stringify(ran.requests[9]?.messages).match(/Nearly used up/gu)).toHaveLength(1);
   });
 
   it("end with BudgetExceeded when input plus output tokens are used up", async () => {
     const ran = await run([read], { limits: { tokensMax: 330 } });
     expect(ran.result).toMatchObject({ outcome: "BudgetExceeded", turns: 3 });
     expect(ran.result.detail).toBe("used 330 tokens; the limit is 330");
+  });
+
+  it("are announced once when four fifths of the time are gone", async () => {
+    let nowMs = 0;
+    const slow = async () => {
+      nowMs += 850;
+      return read;
+    };
+    const ran = await run([slow, done], { limits: { wallMs: 1_000 }, clock: { now: () => nowMs } });
+    expect(lastTold(ran)).toContain("Nearly used up: your time (of 1s)");
   });
 
   it("let a finish in the answer that goes beyond the budget count", async () => {

@@ -4,7 +4,7 @@ import type { Notice } from "../core/task.ts";
 import type { ChatModel, ChatReply, ChatUsage } from "../model/chat.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import { type Conversation, createConversation } from "./conversation.ts";
-import { createLoopDetector, type LoopDetector } from "./loop-detector.ts";
+import { createGuards, type Guards } from "./guards/guards.ts";
 import { openingMessages } from "./prompt.ts";
 import { type CallsResult, runCalls } from "./run-calls.ts";
 import type { FinishClaim } from "./tools/finish.ts";
@@ -75,7 +75,9 @@ export interface AgentDeps {
 const nudgesMax = 2;
 /** Consecutive answers without one valid call among their calls (mini-swe-agent: RepeatedFormatError after 3). */
 const invalidTurnsMax = 3;
-/** Share of the turns or tokens at which the model is told once that they run out. */
+/** Calls in a row without any argument after which the next answer must be a checked call: the model lost its own thoughts. */
+const emptyCallsMax = 2;
+/** Share of the turns, tokens or time at which the model is told once that they run out. */
 const warnAt = 0.8;
 
 /**
@@ -91,12 +93,13 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
     task,
     wall,
     conversation: createConversation(openingMessages(task.systemPrompt, task), deps.tools.schemas),
-    loops: createLoopDetector(),
+    guards: createGuards(),
     signal: AbortSignal.any([signal, wall.signal]),
     turns: 0,
     usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
     textTurns: 0,
     invalidTurns: 0,
+    emptyCalls: 0,
     hasWarned: false,
   };
   try {
@@ -120,13 +123,15 @@ interface Run {
   readonly task: AgentTask;
   readonly wall: WallBudget;
   readonly conversation: Conversation;
-  readonly loops: LoopDetector;
+  readonly guards: Guards;
   readonly signal: AbortSignal;
   turns: number;
   usage: ChatUsage;
   /** Answers without a call since the last valid call. */
   textTurns: number;
   invalidTurns: number;
+  /** Calls without any argument since the last call that had some. */
+  emptyCalls: number;
   hasWarned: boolean;
 }
 
@@ -150,7 +155,8 @@ function limitReached(run: Run): Ending | undefined {
 }
 
 async function takeTurn(run: Run): Promise<Ending | undefined> {
-  const toolChoice: TurnRecord["toolChoice"] = run.textTurns > nudgesMax ? "required" : "auto";
+  const isRequired = run.textTurns > nudgesMax || run.emptyCalls >= emptyCallsMax;
+  const toolChoice: TurnRecord["toolChoice"] = isRequired ? "required" : "auto";
   const requestDigest = run.conversation.digest();
   const reply = await askModel(run, toolChoice);
   const atMs = run.deps.clock.now();
@@ -208,8 +214,9 @@ async function askModel(run: Run, toolChoice: "auto" | "required"): Promise<Chat
 async function useReply(run: Run, reply: ChatReply, records: CallRecord[]): Promise<Ending | undefined> {
   const calls = run.conversation.addReply(reply, run.turns);
   if (calls.length === 0) return withoutCalls(run, reply);
+  for (const call of calls) run.emptyCalls = isEmptyCall(call.arguments) ? run.emptyCalls + 1 : 0;
   const result = await runCalls(
-    { tools: run.deps.tools, clock: run.deps.clock, conversation: run.conversation, loops: run.loops },
+    { tools: run.deps.tools, clock: run.deps.clock, conversation: run.conversation, guards: run.guards },
     { turn: run.turns, calls, isTruncated: reply.isTruncated, records, lastNotes: () => budgetWarning(run) },
     run.signal,
   );
@@ -228,6 +235,10 @@ function afterCalls(run: Run, result: CallsResult): Ending | undefined {
   if (run.invalidTurns < invalidTurnsMax) return undefined;
   const detail = `${invalidTurnsMax} answers in a row without a valid tool call; the last problem: ${result.problem ?? ""}`;
   return { outcome: "ProtocolViolation", detail };
+}
+
+function isEmptyCall(args: string): boolean {
+  return /^\s*(?:\{\s*\})?\s*$/u.test(args);
 }
 
 function withoutCalls(run: Run, reply: ChatReply): Ending | undefined {
@@ -264,10 +275,15 @@ function finished(claim: FinishClaim): Ending {
 }
 
 function budgetWarning(run: Run): readonly string[] {
-  const { turnsMax, tokensMax } = run.task.limits;
-  if (run.hasWarned || (run.turns < turnsMax * warnAt && usedTokens(run) < tokensMax * warnAt)) return [];
+  const { turnsMax, tokensMax, wallMs } = run.task.limits;
+  const scarce = [
+    ...(run.turns >= turnsMax * warnAt ? [`turns (${run.turns} of ${turnsMax})`] : []),
+    ...(usedTokens(run) >= tokensMax * warnAt ? [`tokens (${usedTokens(run)} of ${tokensMax})`] : []),
+    ...(run.wall.usedMs() >= wallMs * warnAt ? [`time (of ${formatDuration(wallMs)})`] : []),
+  ];
+  if (run.hasWarned || scarce.length === 0) return [];
   run.hasWarned = true;
-  return ["Your turns or tokens are nearly used up. Complete the change now and call finish."];
+  return [`Nearly used up: your ${scarce.join(", ")}. Complete the change now and call finish.`];
 }
 
 function finishRun(run: Run, ending: Ending): AgentResult {

@@ -1,7 +1,6 @@
 import type { ToolCall } from "../model/chat.ts";
-import { clipEnd } from "./clip.ts";
 import type { Conversation } from "./conversation.ts";
-import type { LoopDetector } from "./loop-detector.ts";
+import type { Guards } from "./guards/guards.ts";
 import type { FinishClaim } from "./tools/finish.ts";
 import { type CheckedCall, parseArguments, type ToolSet } from "./tools/tool-set.ts";
 import type { CallRecord } from "./transcript.ts";
@@ -13,7 +12,7 @@ export interface CallsResult {
   readonly validCount: number;
   /** What was wrong with the first invalid call. */
   readonly problem?: string;
-  /** Set when the same calls were repeated too often. */
+  /** Set when a guard ends the run: why. */
   readonly stuck?: string;
   /** To be told to the model with the last result. */
   readonly notes: readonly string[];
@@ -26,7 +25,7 @@ interface CallDeps {
   readonly tools: ToolSet;
   readonly clock: Clock;
   readonly conversation: Conversation;
-  readonly loops: LoopDetector;
+  readonly guards: Guards;
 }
 
 interface ReplyCalls {
@@ -64,9 +63,10 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
     });
     results.push(result.isError ? `Error: ${result.content}` : result.content);
     const args = parseArguments(call.arguments) ?? call.arguments;
-    const loop = deps.loops.record({ turn: reply.turn, tool: call.name, args, result: result.content });
-    if (loop.kind === "nudge") notes.push(loopNudge(call.name, loop.cycleLength, loop.repeats));
-    if (loop.kind === "stuck") stuck = describeLoop(call.name, loop.cycleLength, loop.repeats);
+    const { isError } = result;
+    const guard = deps.guards.record({ turn: reply.turn, tool: call.name, args, result: result.content, isError });
+    if (guard.kind === "nudge") notes.push(guard.text);
+    if (guard.kind === "stuck") stuck = guard.text;
   }
   if (reply.isTruncated)
     notes.push("Your answer was cut off here by the output limit: nothing after this call was run.");
@@ -102,18 +102,4 @@ function checkOne(
     return { problem: "Not finished: your answer was cut off by the output limit. Call finish again, alone." };
   }
   return verdict;
-}
-
-function describeLoop(tool: string, cycleLength: number, repeats: number): string {
-  const name = clipEnd(tool, 64);
-  return cycleLength === 1
-    ? `the same ${name} call gave the same result ${repeats} times`
-    : `the same ${cycleLength} calls (the last is ${name}) gave the same results ${repeats} times`;
-}
-
-function loopNudge(tool: string, cycleLength: number, repeats: number): string {
-  return (
-    `You are repeating yourself: ${describeLoop(tool, cycleLength, repeats)}. Doing it again changes nothing. ` +
-    'Try something different, or call finish with status "blocked" and say what stands in the way.'
-  );
 }

@@ -4,7 +4,7 @@ import { createLoopDetector } from "./loop-detector.ts";
 function feed(names: string, resultOf: (index: number) => string = () => "same"): string[] {
   const detector = createLoopDetector();
   return [...names].map((tool, index) => {
-    return detector.record({ turn: index, tool, args: {}, result: resultOf(index) }).kind;
+    return detector.record({ turn: index, tool, args: {}, result: resultOf(index), isError: false }).kind;
   });
 }
 
@@ -34,6 +34,14 @@ describe("createLoopDetector", () => {
     expect(new Set(feed("abcdef".repeat(6)))).toEqual(new Set(["none"]));
   });
 
+  it("stops at the fourth identical call that fails", () => {
+    const detector = createLoopDetector();
+    const kinds = [1, 2, 3, 4].map((turn) => {
+      return detector.record({ turn, tool: "edit", args: {}, result: "not found", isError: true }).kind;
+    });
+    expect(kinds).toEqual(["none", "none", "nudge", "stuck"]);
+  });
+
   it("starts again when the streak is broken", () => {
     expect(feed("aaaaba")).toEqual(["none", "none", "nudge", "none", "none", "none"]);
   });
@@ -42,14 +50,14 @@ describe("createLoopDetector", () => {
     const detector = createLoopDetector();
     const kinds = [0, 1, 2].map((turn) => {
       const args = turn === 1 ? { b: { y: 1, x: 2 }, a: 1 } : { a: 1, b: { x: 2, y: 1 } };
-      return detector.record({ turn, tool: "read", args, result: "r" }).kind;
+      return detector.record({ turn, tool: "read", args, result: "r", isError: false }).kind;
     });
     expect(kinds.at(-1)).toBe("nudge");
   });
 
   it("is stuck only after the model has had a turn to see the nudge", () => {
     const detector = createLoopDetector();
-    const step = (turn: number) => detector.record({ turn, tool: "read", args: {}, result: "r" }).kind;
+    const step = (turn: number) => detector.record({ turn, tool: "read", args: {}, result: "r", isError: false }).kind;
     expect([1, 1, 1, 1, 1, 1, 1].map(step)).not.toContain("stuck");
     expect(step(2)).toBe("stuck");
   });
