@@ -111,7 +111,8 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
     // The order matters: who gave up the attempt wants no result, even if its time ran out as well.
     if (signal.aborted) throw signal.reason;
     if (wall.signal.aborted) return finishRun(run, deadline(run));
-    if (isAgentdError(error, "MODEL_REFUSED")) return finishRun(run, { outcome: "ModelError", detail: error.message });
+    if (isAgentdError(error, "MODEL_REFUSED") || isAgentdError(error, "CONTEXT_OVERFLOW"))
+      return finishRun(run, { outcome: "ModelError", detail: error.message });
     throw error;
   } finally {
     wall.close();

@@ -46,6 +46,11 @@ export const reasons = {
     remedy: "Send a complete git bundle made by `git bundle create`; it must pass `git index-pack --strict`.",
   },
   CONFLICT: { status: "ABORTED", isRetryable: true, remedy: "Read the resource again and repeat the change." },
+  CONTEXT_OVERFLOW: {
+    status: "FAILED_PRECONDITION",
+    isRetryable: false,
+    remedy: "Serve the model with a longer --max-model-len, or make the task smaller.",
+  },
   DISK_FULL: { status: "RESOURCE_EXHAUSTED", isRetryable: true, remedy: "Free disk space in the data folder." },
   GLOB_NO_MATCH: {
     status: "INVALID_ARGUMENT",

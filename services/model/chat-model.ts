@@ -1,12 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { AgentdError } from "../core/errors.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
-import { createAdmission } from "./admission.ts";
-import type { AssembledReply } from "./assemble-reply.ts";
 import type { ChatModel, ChatReply, ChatRequest } from "./chat.ts";
-import { createEndpointPool, type EndpointSnapshot } from "./endpoint-pool.ts";
-import { createHttpTransport } from "./http-transport.ts";
-import { createOpenAiChat, type ModelClock, type OpenAiChat, systemModelClock } from "./openai-chat.ts";
+import { createAdmission } from "./pool/admission.ts";
+import { createEndpointPool, type EndpointSnapshot } from "./pool/endpoint-pool.ts";
 import { toRefusal } from "./refusal.ts";
 import {
   type BackoffLimits,
@@ -16,7 +13,10 @@ import {
   defaultBackoff,
   type Verdict,
 } from "./retry.ts";
-import { normalizeAnswers } from "./whole-answer.ts";
+import type { AssembledReply } from "./stream/assemble-reply.ts";
+import { createHttpTransport } from "./stream/http-transport.ts";
+import { createOpenAiChat, type ModelClock, type OpenAiChat, systemModelClock } from "./stream/openai-chat.ts";
+import { normalizeAnswers } from "./stream/whole-answer.ts";
 
 /** One server that speaks Chat Completions. */
 export interface ModelEndpoint {
@@ -259,8 +259,9 @@ function shortenAnswer(
 }
 
 function toReply(reply: AssembledReply, url: string): ChatReply {
-  const { content, reasoning, toolCalls, isTruncated, usage } = reply;
-  return { content, reasoning, toolCalls, isTruncated, usage, endpoint: hostOf(url) };
+  const { content, reasoning, toolCalls, isTruncated, usage, cutReason } = reply;
+  const cut = cutReason === undefined ? {} : { cutReason };
+  return { content, reasoning, toolCalls, isTruncated, usage, endpoint: hostOf(url), ...cut };
 }
 
 /** Waits for `delayMs`; where the endpoint was down, its recovery ends the wait early. */

@@ -11,6 +11,8 @@ export interface ToolCall {
   readonly id: string;
   readonly name: string;
   readonly arguments: string;
+  /** Set when the call must not be run although it may look valid: what to tell the model instead. */
+  readonly problem?: string;
 }
 
 /** One message of a conversation, in the order it is sent. */
@@ -33,6 +35,12 @@ export interface ChatUsage {
   readonly outputTokens: number;
 }
 
+/** A piece of an answer while it comes in. */
+export interface ChatDelta {
+  readonly kind: "content" | "reasoning" | "arguments";
+  readonly text: string;
+}
+
 /** What one model call needs. */
 export interface ChatRequest {
   readonly messages: readonly ChatMessage[];
@@ -49,6 +57,27 @@ export interface ChatRequest {
    * limits stand still meanwhile.
    */
   readonly onWaiting?: (isWaiting: boolean) => void;
+  /**
+   * Sees each piece of the answer as it comes; a returned text cuts the stream at once and frees the engine's slot. The reply then has
+   * no calls, and that text as its `cutReason`.
+   */
+  readonly onDelta?: (delta: ChatDelta) => string | undefined;
+}
+
+/** How tools were asked for, from the cheapest to the one that works everywhere. */
+export type Rung = "auto" | "required" | "envelope" | "text";
+
+/** What it took to get the answer, beside the answer itself. */
+export interface ReplyEffort {
+  readonly rung: Rung;
+  /** Calls found in the text or the thoughts instead of in the field made for them. */
+  readonly recoveredCalls: number;
+  /** What was mended in calls, as short words such as `name` or `json`; each once, sorted. */
+  readonly repairs: readonly string[];
+  /** Answers that were thrown away before this one (broken, empty), their tokens as far as the server told, and the time they took. */
+  readonly discardedReplies: number;
+  readonly discardedTokens: number;
+  readonly discardedMs: number;
 }
 
 /** One finished answer. Calls cut by the output cap are never in `toolCalls`. */
@@ -61,15 +90,49 @@ export interface ChatReply {
   readonly usage: ChatUsage;
   /** Host and port of the endpoint that answered, for traces. */
   readonly endpoint: string;
+  /** Set when the request's `onDelta` cut the answer: the text that it gave. */
+  readonly cutReason?: string;
+  readonly effort?: ReplyEffort;
 }
 
 /**
  * A pool of model endpoints that answers chats.
  *
  * Retries, time-outs and admission are inside: an engine that is down or overloaded makes `chat` wait (see `onWaiting`), not fail.
+ * @throws AgentdError CONTEXT_OVERFLOW when the conversation does not fit into the model's window: shorten it and ask again. Its
+ * metadata holds `contextTokensMax` and `inputTokens` where the server told them.
  * @throws AgentdError MODEL_REFUSED when the server refuses the request for good (4xx other than 408, 409, 425, 429).
  * @throws the signal's reason when aborted; the socket is closed by then.
  */
 export interface ChatModel {
   chat(request: ChatRequest, signal: AbortSignal): Promise<ChatReply>;
+}
+
+/** How long a prompt is. */
+export interface TokenCount {
+  readonly tokens: number;
+  /** True when the server's own tokenizer counted, chat template and tools included; else it is an estimate from earlier answers. */
+  readonly isExact: boolean;
+}
+
+/** Counts prompts before they are sent, for a conversation that must stay below the model's window. */
+export interface TokenCounter {
+  /**
+   * Tokens of the prompt as the server would see it. Never fails: without a server that counts, the figure is estimated.
+   * @throws the signal's reason when aborted.
+   */
+  countTokens(
+    prompt: Pick<ChatRequest, "messages" | "tools" | "affinityKey">,
+    signal: AbortSignal,
+  ): Promise<TokenCount>;
+  /** The model's window in tokens, prompt and answer together; what the server says, else the profile's default. */
+  contextTokensMax(signal: AbortSignal): Promise<number>;
+}
+
+/** What is known of a model and matters to whoever prompts it. */
+export interface ModelTraits {
+  /** The edit tool that the model was trained on. */
+  readonly editStyle: "edit" | "apply_patch";
+  /** Whether it may be told that several calls fit into one answer. */
+  readonly hasParallelCalls: boolean;
 }

@@ -29,7 +29,7 @@ export function toRefusal(refusal: Refusal): AgentdError {
   const text = /[.!?…]$/.test(said) ? said : `${said}.`;
   const { contextTokensMax, inputTokens } = verdict.overflow ?? {};
   return new AgentdError(
-    "MODEL_REFUSED",
+    verdict.kind === "context_overflow" ? "CONTEXT_OVERFLOW" : "MODEL_REFUSED",
     `the model server ${host} refused the request for ${refusal.model}${status}: ${text} ${advice[verdict.kind]}`,
     {
       metadata: {

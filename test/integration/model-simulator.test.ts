@@ -119,7 +119,7 @@ describe("what the server refuses for good", () => {
   test("is a conversation that is too long", async () => {
     const server = await simulator({ contextTokensMax: 300 });
     await expect(model([server.url]).chat(ask(rename), never)).rejects.toMatchObject({
-      reason: "MODEL_REFUSED",
+      reason: "CONTEXT_OVERFLOW",
       metadata: { kind: "context_overflow", contextTokensMax: "300" },
     });
   });

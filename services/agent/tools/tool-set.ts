@@ -96,6 +96,7 @@ function checkCall(
   tools: ReadonlyMap<string, Tool>,
   call: ToolCall,
 ): { readonly valid: CheckedCall } | { readonly problem: string } {
+  if (call.problem !== undefined) return { problem: call.problem };
   const tool = tools.get(call.name);
   if (tool === undefined) return { problem: unknownTool(call.name, [...tools.keys()]) };
   const value = parseArguments(call.arguments);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { ToolSchema } from "../chat.ts";
 import { createReplyAssembler } from "./assemble-reply.ts";
-import type { ToolSchema } from "./chat.ts";
 
 const tools: readonly ToolSchema[] = [
   {
@@ -70,9 +70,9 @@ describe("an ordinary stream", () => {
 
   test("counts a role alone as no output, and text as output", () => {
     const assembler = createReplyAssembler({ tools, outputTokensMax: 10, newId: () => "n" });
-    expect(assembler.add({ choices: [{ delta: { role: "assistant", content: "" } }] })).toBe(false);
-    expect(assembler.add(chunk({ content: "x" }))).toBe(true);
-    expect(assembler.add(usage(1))).toBe(false);
+    expect(assembler.add({ choices: [{ delta: { role: "assistant", content: "" } }] })).toEqual([]);
+    expect(assembler.add(chunk({ content: "x" }))).toEqual([{ kind: "content", text: "x" }]);
+    expect(assembler.add(usage(1))).toEqual([]);
   });
 
   test("has no finish reason when the stream ended without one", () => {

@@ -1,5 +1,5 @@
+import type { ToolSchema } from "../chat.ts";
 import { asRecord, asText, findJsonEnd, parseJson } from "./call-arguments.ts";
-import type { ToolSchema } from "./chat.ts";
 
 /** A call found in plain text. */
 export interface TextCall {

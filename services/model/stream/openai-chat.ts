@@ -1,9 +1,9 @@
 import type { APIPromise } from "openai";
 import OpenAI, { APIConnectionError, APIError } from "openai";
+import type { ChatMessage, ChatRequest, ToolCall } from "../chat.ts";
+import { asRecord, asText, parseJson } from "../recovery/call-arguments.ts";
+import { type ChatFailure, readRetryAfter } from "../retry.ts";
 import { type AssembledReply, createReplyAssembler } from "./assemble-reply.ts";
-import { asRecord, asText, parseJson } from "./call-arguments.ts";
-import type { ChatMessage, ChatRequest, ToolCall } from "./chat.ts";
-import { type ChatFailure, readRetryAfter } from "./retry.ts";
 
 /** Time as the model room needs it; a test passes its own. */
 export interface ModelClock {
@@ -84,6 +84,7 @@ export function createOpenAiChat(deps: OpenAiChatDeps): OpenAiChat {
     });
     const charactersMax = Math.max(charactersFloor, request.outputTokensMax * charactersPerTokenMax);
     let hasOutput = false;
+    let cutReason: string | undefined;
     try {
       signal.throwIfAborted();
       const body = toBody(deps.model, request, capField) as unknown as OpenAI.ChatCompletionCreateParamsStreaming;
@@ -92,13 +93,15 @@ export function createOpenAiChat(deps: OpenAiChatDeps): OpenAiChat {
         headers: toHeaders(request),
       });
       for await (const chunk of await pending) {
-        const isOutput = assembler.add(chunk);
+        const deltas = assembler.add(chunk);
+        const isOutput = deltas.length > 0;
         watchdog.chunk(isOutput);
         if (isOutput && !hasOutput) {
           hasOutput = true;
           onOutput();
         }
-        if (assembler.characters > charactersMax) break;
+        for (const delta of deltas) cutReason ??= request.onDelta?.(delta);
+        if (cutReason !== undefined || assembler.characters > charactersMax) break;
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -111,7 +114,7 @@ export function createOpenAiChat(deps: OpenAiChatDeps): OpenAiChat {
     }
     signal.throwIfAborted();
     if (watchdog.failure !== undefined) return { ok: false, failure: watchdog.failure };
-    return judge(assembler.finish(), assembler.characters > charactersMax);
+    return judge(assembler.finish(), { isOversized: assembler.characters > charactersMax, cutReason });
   };
 
   return {
@@ -129,8 +132,16 @@ function wantsOtherCapField(failure: Extract<ChatFailure, { kind: "status" }>, c
   return capField === "max_tokens" && failure.status === 400 && /max_completion_tokens/.test(failure.message);
 }
 
-function judge(reply: AssembledReply, isOversized: boolean): ChatTry {
-  if (isOversized) return { ok: true, reply: { ...reply, toolCalls: [], isTruncated: true } };
+interface EarlyEnd {
+  readonly isOversized: boolean;
+  readonly cutReason: string | undefined;
+}
+
+function judge(reply: AssembledReply, { isOversized, cutReason }: EarlyEnd): ChatTry {
+  if (isOversized || cutReason !== undefined) {
+    const cut = { ...reply, toolCalls: [], isTruncated: true };
+    return { ok: true, reply: cutReason === undefined ? cut : { ...cut, cutReason } };
+  }
   if (reply.finishReason === undefined || reply.finishReason === "abort" || reply.finishReason === "error") {
     const message = `the stream ended without a result (finish_reason ${reply.finishReason ?? "missing"})`;
     return { ok: false, failure: { kind: "brokenStream", message } };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ChatRequest } from "./chat.ts";
+import type { ChatRequest } from "../chat.ts";
 import { createOpenAiChat, systemModelClock } from "./openai-chat.ts";
 import { normalizeAnswers } from "./whole-answer.ts";
 
@@ -221,6 +221,25 @@ describe("one request", () => {
       expect(await chat.run(request, () => {}, new AbortController().signal)).toMatchObject({ ok: true });
     }
     expect(caps).toEqual(["max_tokens", "max_completion_tokens", "max_completion_tokens"]);
+  });
+});
+
+describe("a guard", () => {
+  test("sees each piece once, and cuts the stream with its reason", async () => {
+    const seen: string[] = [];
+    const guarded: ChatRequest = {
+      ...request,
+      onDelta: ({ kind, text }) => {
+        seen.push(`${kind}:${text}`);
+        return text.endsWith("ä") ? "chanting" : undefined;
+      },
+    };
+    const result = await chatOver(async () => sse(stream)).run(guarded, () => {}, new AbortController().signal);
+    expect(seen).toEqual(["content:Grüße 🙂", "arguments:aread", 'arguments:{"file_path":"ä']);
+    expect(result).toMatchObject({
+      ok: true,
+      reply: { content: "Grüße 🙂", toolCalls: [], isTruncated: true, cutReason: "chanting" },
+    });
   });
 });
 

@@ -1,6 +1,6 @@
-import { asRecord, asText, normalizeArguments } from "./call-arguments.ts";
-import type { ChatUsage, ToolCall, ToolSchema } from "./chat.ts";
-import { recoverTextCalls } from "./recover-text-calls.ts";
+import type { ChatDelta, ChatUsage, ToolCall, ToolSchema } from "../chat.ts";
+import { asRecord, asText, normalizeArguments } from "../recovery/call-arguments.ts";
+import { recoverTextCalls } from "../recovery/recover-text-calls.ts";
 
 /** What the stream added up to. */
 export interface AssembledReply {
@@ -13,12 +13,14 @@ export interface AssembledReply {
   readonly finishReason: string | undefined;
   /** How many calls were found in the text instead of the field made for them. */
   readonly recoveredCalls: number;
+  /** Set when a guard cut the stream. */
+  readonly cutReason?: string;
 }
 
 /** Adds up the chunks of one answer. */
 export interface ReplyAssembler {
-  /** Takes one chunk as it came; true when it carried output (text, thought or call), not only a role. */
-  add(chunk: unknown): boolean;
+  /** Takes one chunk as it came; gives the output in it (text, thought or call), which is nothing for a role alone. */
+  add(chunk: unknown): readonly ChatDelta[];
   /** Characters taken so far, for a bound on what is kept. */
   readonly characters: number;
   finish(): AssembledReply;
@@ -48,15 +50,18 @@ export function createReplyAssembler(options: AssemblerOptions): ReplyAssembler 
   let finishReason: string | undefined;
   let usage: ChatUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
 
-  const addDelta = (delta: Readonly<Record<string, unknown>>): number => {
+  const addDelta = (delta: Readonly<Record<string, unknown>>): readonly ChatDelta[] => {
     const text = readContent(delta["content"]);
     const thought = asText(delta["reasoning"]) || asText(delta["reasoning_content"]);
     content += text;
     reasoning += thought;
-    let size = text.length + thought.length;
+    const pieces: ChatDelta[] = [
+      { kind: "reasoning", text: thought },
+      { kind: "content", text },
+    ];
     const deltas = Array.isArray(delta["tool_calls"]) ? delta["tool_calls"] : [];
-    for (const item of deltas) size += addCallDelta(calls, asRecord(item));
-    return size;
+    for (const item of deltas) pieces.push({ kind: "arguments", text: addCallDelta(calls, asRecord(item)) });
+    return pieces.filter((piece) => piece.text !== "");
   };
 
   return {
@@ -68,14 +73,14 @@ export function createReplyAssembler(options: AssemblerOptions): ReplyAssembler 
       usage = readUsage(record?.["usage"]) ?? usage;
       const choices = record?.["choices"];
       const choice = Array.isArray(choices) ? asRecord(choices[0]) : undefined;
-      if (choice === undefined) return false;
+      if (choice === undefined) return [];
       // After a finish reason only repeats and usage come (OpenRouter sends two): taking them would run the calls twice.
       const delta = finishReason === undefined ? asRecord(choice["delta"] ?? choice["message"]) : undefined;
-      const size = delta === undefined ? 0 : addDelta(delta);
-      characters += size;
+      const pieces = delta === undefined ? [] : addDelta(delta);
+      for (const piece of pieces) characters += piece.text.length;
       const reason = asText(choice["finish_reason"]);
       if (reason !== "" && finishReason !== "length") finishReason = reason;
-      return size > 0;
+      return pieces;
     },
     finish() {
       const isCut = finishReason === "length" || usage.outputTokens >= options.outputTokensMax;
@@ -101,9 +106,9 @@ export function createReplyAssembler(options: AssemblerOptions): ReplyAssembler 
   };
 }
 
-/** Adds one piece of a call and returns how many characters it brought. */
-function addCallDelta(calls: OpenCall[], delta: Readonly<Record<string, unknown>> | undefined): number {
-  if (delta === undefined) return 0;
+/** Adds one piece of a call and returns the text that it brought. */
+function addCallDelta(calls: OpenCall[], delta: Readonly<Record<string, unknown>> | undefined): string {
+  if (delta === undefined) return "";
   const fn = asRecord(delta["function"]) ?? delta;
   const index = typeof delta["index"] === "number" ? delta["index"] : undefined;
   const id = asText(delta["id"]);
@@ -117,7 +122,7 @@ function addCallDelta(calls: OpenCall[], delta: Readonly<Record<string, unknown>
   } else if (name !== "" || id !== "" || piece !== "") {
     calls.push({ index, id, name, arguments: piece });
   }
-  return id.length + name.length + piece.length;
+  return piece === "" ? `${id}${name}` : piece;
 }
 
 /** The call that a piece continues, or undefined when it begins a new one. */

@@ -1,4 +1,4 @@
-import type { Logger } from "../platform/telemetry/log.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
 import { pickEndpoint } from "./affinity.ts";
 
 /** What is known of one endpoint now. */
