@@ -1,4 +1,6 @@
+import { EventService } from "../gen/agentd/v1/event_service_pb.ts";
 import { JobService } from "../gen/agentd/v1/job_service_pb.ts";
+import { ModelPoolService } from "../gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../gen/agentd/v1/task_service_pb.ts";
 import { WorkerService } from "../gen/agentd/v1/worker_service_pb.ts";
@@ -7,7 +9,7 @@ import type { Session } from "./session.ts";
 
 /** Typed clients of one server; connects with the first call. */
 export interface Connection extends AsyncDisposable {
-  readonly clients: Pick<Session, "jobs" | "tasks" | "workers" | "repositories">;
+  readonly clients: Pick<Session, "jobs" | "tasks" | "workers" | "events" | "pools" | "repositories">;
 }
 
 /** Opens a connection to `HOST:PORT`. */
@@ -18,6 +20,8 @@ export function connect(server: string): Connection {
       jobs: channel.client(JobService),
       tasks: channel.client(TaskService),
       workers: channel.client(WorkerService),
+      events: channel.client(EventService),
+      pools: channel.client(ModelPoolService),
       repositories: channel.client(RepositoryService),
     },
     [Symbol.asyncDispose]: () => channel.close(),

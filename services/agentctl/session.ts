@@ -1,5 +1,7 @@
 import type { Readable } from "node:stream";
+import type { EventService } from "../gen/agentd/v1/event_service_pb.ts";
 import type { JobService } from "../gen/agentd/v1/job_service_pb.ts";
+import type { ModelPoolService } from "../gen/agentd/v1/model_pool_service_pb.ts";
 import type { RepositoryService } from "../gen/agentd/v1/repository_service_pb.ts";
 import type { TaskService } from "../gen/agentd/v1/task_service_pb.ts";
 import type { WorkerService } from "../gen/agentd/v1/worker_service_pb.ts";
@@ -11,6 +13,8 @@ export interface Session {
   readonly jobs: ServiceClient<typeof JobService>;
   readonly tasks: ServiceClient<typeof TaskService>;
   readonly workers: ServiceClient<typeof WorkerService>;
+  readonly events: ServiceClient<typeof EventService>;
+  readonly pools: ServiceClient<typeof ModelPoolService>;
   readonly repositories: ServiceClient<typeof RepositoryService>;
   readonly namespace: string;
   /** HOST:PORT, for messages. */

@@ -1,5 +1,6 @@
 import type { Job } from "../core/job.ts";
 import type { Task } from "../core/task.ts";
+import type { Worker } from "../core/worker.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import type { AgentdEvent } from "../platform/nats/events.ts";
 import { appendEvent } from "../platform/nats/events.ts";
@@ -13,6 +14,7 @@ export interface EventLog extends AsyncDisposable {
   /** `reason` is CamelCase. */
   taskEvent(task: Task, type: EventType, reason: string, message: string): void;
   jobEvent(job: Job, type: EventType, reason: string, message: string): void;
+  workerEvent(worker: Worker, type: EventType, reason: string, message: string): void;
 }
 
 interface Pending {
@@ -53,22 +55,28 @@ export function createEventLog(deps: {
     pending.push(item);
     sending ??= send();
   };
-  const eventOf = (kind: string, name: string, uid: string, type: EventType, reason: string, message: string) => ({
+  const eventOf = (involved: AgentdEvent["involved"], type: EventType, reason: string, message: string) => ({
     timeMs: deps.nowMs(),
     type,
     reason,
     message,
-    involved: { kind, name, uid },
+    involved,
     count: 1,
   });
   return {
     taskEvent(task, type, reason, message) {
-      const { uid, name } = task.metadata;
-      record({ of: { uid, task: name }, event: eventOf("Task", name, uid, type, reason, message) });
+      const { uid, name, namespace } = task.metadata;
+      const involved = { kind: "Task", name, uid, namespace, job: task.job };
+      record({ of: { uid, task: name }, event: eventOf(involved, type, reason, message) });
     },
     jobEvent(job, type, reason, message) {
-      const { uid, name } = job.metadata;
-      record({ of: { uid, task: undefined }, event: eventOf("Job", name, uid, type, reason, message) });
+      const { uid, name, namespace } = job.metadata;
+      const involved = { kind: "Job", name, uid, namespace, job: name };
+      record({ of: { uid, task: undefined }, event: eventOf(involved, type, reason, message) });
+    },
+    workerEvent(worker, type, reason, message) {
+      const { uid, name } = worker.metadata;
+      record({ of: { uid, task: undefined }, event: eventOf({ kind: "Worker", name, uid }, type, reason, message) });
     },
     async [Symbol.asyncDispose]() {
       await sending;

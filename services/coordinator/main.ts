@@ -107,6 +107,7 @@ async function serve(signal: AbortSignal): Promise<void> {
     newUid: randomUUID,
     nowMs,
     waitingWorkers: () => fleet.waitingWorkers(),
+    poolReports: () => fleet.poolReports(),
   });
   await using status = await startStatusServer(config.http, replica);
   await using grpc = await createGrpcServer({ log, services, ...config.listen });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { StopSignal } from "../core/worker-protocol.ts";
 import { abortable } from "../platform/nats/abortable.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import { loadSigningKey } from "../platform/nats/control.ts";
@@ -25,6 +26,7 @@ import { createResultReceiver } from "./lease/result-receiver.ts";
 import type { TaskIndex } from "./lease/task-index.ts";
 import { createTaskIndex } from "./lease/task-index.ts";
 import { hearHeartbeats, serveWorkers } from "./lease/worker-doors.ts";
+import { createWorkerOrders } from "./lease/worker-orders.ts";
 import { runWorkerResources } from "./lease/worker-resources.ts";
 import type { JobRepositories } from "./merger/job-repository.ts";
 import { createJobRepositories } from "./merger/job-repository.ts";
@@ -87,7 +89,8 @@ export async function startReplica(options: ReplicaOptions, signal: AbortSignal)
   const parts: ReplicaParts = { link, store, index, fleet, events, repositories, election };
   const works = leaderWorks(options, parts, tokens);
   const { leases } = works;
-  opened.use(hearHeartbeats({ link, fleet, leases }));
+  const orders = opened.use(createWorkerOrders(works));
+  opened.use(hearHeartbeats({ link, fleet, leases, orders }));
   opened.defer(link.onState(() => leases.restart()));
   opened.defer(link.onState(() => fleet.restart()));
   opened.use(createLeading({ election, works: works.list, log }));
@@ -115,14 +118,11 @@ function leaderWorks(options: ReplicaOptions, parts: ReplicaParts, tokens: Retur
     monotonicMs,
     random,
   };
-  const leases = createLeases({
-    ...base,
-    leaseMs,
-    confirmConnection: (signal) => abortable(link.connection.flush(), signal),
-    stopAttempts(worker, stop) {
-      if (link.isConnected) link.connection.publish(subjects.signal(worker), JSON.stringify(stop));
-    },
-  });
+  const stopAttempts = (worker: string, stop: StopSignal): void => {
+    if (link.isConnected) link.connection.publish(subjects.signal(worker), JSON.stringify(stop));
+  };
+  const confirmConnection = (signal: AbortSignal) => abortable(link.connection.flush(), signal);
+  const leases = createLeases({ ...base, leaseMs, confirmConnection, stopAttempts });
   const claim = createClaims({ ...base, tokens });
   const complete = createCompletion({ ...base, tokens, results: createResultReceiver({ link, repositories }) });
   const hook = options.beforeBatch === undefined ? {} : { beforeBatch: options.beforeBatch };
@@ -142,7 +142,7 @@ function leaderWorks(options: ReplicaOptions, parts: ReplicaParts, tokens: Retur
     { name: "sweeps", run: (signal) => runSweeps({ ...base, ...orphans }, signal) },
     ...(options.moreWork?.(parts) ?? []),
   ];
-  return { leases, list };
+  return { leases, list, store, isLeader, nowMs, stopAttempts };
 }
 
 const nowMs = (): number => Date.now();

@@ -211,7 +211,8 @@ function checkProof(note: Note, plan: Plan, template: TaskTemplate, allowUnverif
   );
 }
 
-function checkLabels(
+/** Notes what is wrong with labels and annotations. */
+export function checkLabels(
   note: Note,
   labels: Readonly<Record<string, string>>,
   annotations: Readonly<Record<string, string>>,

@@ -41,6 +41,12 @@ export function parseWorkerName(field: string, text: string): string {
   return worker;
 }
 
+/** The pool of `modelPools/POOL`. @throws AgentdError INVALID_SPEC */
+export function parsePoolName(field: string, text: string): string {
+  const [pool = ""] = split(field, text, ["modelPools"], [false]);
+  return pool;
+}
+
 function split(
   field: string,
   text: string,

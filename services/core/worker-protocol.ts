@@ -20,7 +20,12 @@ export interface ClaimRequest {
 export type ClaimReply =
   | { readonly granted: true; readonly assignment: Assignment }
   /** Not runnable now: the hint is acknowledged and forgotten, the dispatcher gives another when it is. */
-  | { readonly granted: false; readonly message: string };
+  | {
+      readonly granted: false;
+      readonly message: string;
+      /** The worker may not claim at all: the hint goes back into the queue. */
+      readonly isCordoned?: boolean;
+    };
 
 /** Everything a worker needs for one attempt. */
 export interface Assignment extends AttemptRef {
@@ -88,12 +93,38 @@ export interface Heartbeat {
   readonly sandbox: string;
   readonly slots: number;
   readonly isDraining: boolean;
+  /** It was told to claim nothing; absent in the heartbeats of older workers. */
+  readonly isCordoned?: boolean;
   readonly startedAtMs: number;
   readonly held: readonly HeldAttempt[];
   /** Requests of this worker that wait for the engine now; feeds `why`. */
   readonly waitingForEngine: number;
   /** Set while no model endpoint answers. */
   readonly engineMessage?: string;
+  /** The model pools that it asks. */
+  readonly pools?: readonly PoolReport[];
+}
+
+/** What a worker says of a model pool. */
+export interface PoolReport {
+  readonly name: string;
+  readonly models: readonly string[];
+  /** Most requests of this worker in flight. */
+  readonly requestsMax: number;
+  readonly inFlight: number;
+  /** Requests that wait for room, or for an engine that is down. */
+  readonly waiting: number;
+  readonly endpoints: readonly EndpointReport[];
+}
+
+/** What a worker says of one server of a pool. */
+export interface EndpointReport {
+  /** Without credentials. */
+  readonly url: string;
+  readonly isHealthy: boolean;
+  readonly inFlight: number;
+  /** What the last failed request said. */
+  readonly message?: string;
 }
 
 export interface HeldAttempt extends AttemptRef {
@@ -101,7 +132,10 @@ export interface HeldAttempt extends AttemptRef {
   readonly usage: Usage;
 }
 
-/** Coordinator to worker: stop these at once, their results are not wanted. */
+/** Coordinator to worker: stop these at once, and claim or do not. Repeated with each heartbeat until it is so. */
 export interface StopSignal {
-  readonly stop: readonly (AttemptRef & { readonly reason: string })[];
+  /** Their results are not wanted; or, with `giveBack`, another worker shall do them. */
+  readonly stop: readonly (AttemptRef & { readonly reason: string; readonly giveBack?: boolean })[];
+  /** Whether to claim nothing; absent leaves it as it is. */
+  readonly isCordoned?: boolean;
 }

@@ -79,6 +79,7 @@ async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefin
     intervalMs: config.heartbeatIntervalMs,
     runner,
     coordinator,
+    pool: { name: "default", models: [config.model], requestsMax: config.requestsMax },
     engine: () => runtime.model.snapshot(),
   };
   const background = [sendHeartbeats(heartbeat, ending.signal), followStopSignals(runner, coordinator, ending.signal)];

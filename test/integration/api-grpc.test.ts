@@ -33,6 +33,7 @@ const jobs: ServiceImpl<typeof JobService> = {
   applyJob: unimplemented,
   getJob: ({ name }) => Promise.resolve({ metadata: { name } }),
   listJobs: unimplemented,
+  updateJob: unimplemented,
   watchJobs: unimplemented,
   cancelJob: unimplemented,
   deleteJob: unimplemented,

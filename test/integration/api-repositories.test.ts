@@ -325,9 +325,10 @@ describe("tasks", () => {
     expect(cancelled.status?.state).toBe("Cancelled");
     expect((await api.tasks.retryTask({ name }, call)).status?.state).toBe("Pending");
     expect((await refusal(api.tasks.retryTask({ name }, call))).reason).toBe("STATE_CONFLICT");
-    const reasons = async () => (await api.tasks.listEvents({ name }, call)).events.map(({ reason }) => reason);
+    const reasons = async () =>
+      (await api.events.listEvents({ parent: name }, call)).events.map(({ reason }) => reason);
     await expect.poll(reasons).toEqual(["Cancelled", "Retried"]);
-    const ofJob = await api.tasks.listEvents({ name: nameOf("why") }, call);
+    const ofJob = await api.events.listEvents({ parent: nameOf("why") }, call);
     expect(ofJob.events.map(({ reason }) => reason)).toContain("Created");
   });
 });

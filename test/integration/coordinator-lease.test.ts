@@ -23,7 +23,7 @@ const files = { "a.txt": "a\n" };
 
 async function eventReasons(replica: { link: Parameters<typeof readEvents>[0] }, uid: string): Promise<string[]> {
   const reasons: string[] = [];
-  for await (const event of readEvents(replica.link, { uid, follow: false }, AbortSignal.timeout(5_000))) {
+  for await (const { event } of readEvents(replica.link, { uid, follow: false }, AbortSignal.timeout(5_000))) {
     reasons.push(event.reason);
   }
   return reasons;

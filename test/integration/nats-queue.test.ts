@@ -197,7 +197,7 @@ describe("transcripts and events", () => {
     const read = async (task?: string): Promise<string[]> => {
       const found: string[] = [];
       const query = { uid, follow: false, ...(task === undefined ? {} : { task }) };
-      for await (const each of readEvents(link, query, signal)) found.push(each.reason);
+      for await (const each of readEvents(link, query, signal)) found.push(each.event.reason);
       return found;
     };
     expect(await read()).toEqual([]);

@@ -8,8 +8,10 @@ import { createApi } from "../../services/coordinator/api/api.ts";
 import type { ApiDeps } from "../../services/coordinator/api/api-deps.ts";
 import { createEventLog } from "../../services/coordinator/event-log.ts";
 import { createJobRepositories } from "../../services/coordinator/merger/job-repository.ts";
+import { EventService } from "../../services/gen/agentd/v1/event_service_pb.ts";
 import type { JobSchema, JobSpecSchema } from "../../services/gen/agentd/v1/job_pb.ts";
 import { JobService } from "../../services/gen/agentd/v1/job_service_pb.ts";
+import { ModelPoolService } from "../../services/gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../../services/gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../../services/gen/agentd/v1/task_service_pb.ts";
 import { WorkerService } from "../../services/gen/agentd/v1/worker_service_pb.ts";
@@ -34,6 +36,8 @@ export interface TestApi extends AsyncDisposable {
   readonly jobs: ServiceClient<typeof JobService>;
   readonly tasks: ServiceClient<typeof TaskService>;
   readonly workers: ServiceClient<typeof WorkerService>;
+  readonly pools: ServiceClient<typeof ModelPoolService>;
+  readonly events: ServiceClient<typeof EventService>;
   readonly repositories: ServiceClient<typeof RepositoryService>;
 }
 
@@ -61,6 +65,7 @@ export async function startTestApi(more: Partial<ApiDeps> = {}, limits = default
     newUid: randomUUID,
     nowMs,
     waitingWorkers: () => [],
+    poolReports: () => [],
     ...more,
   };
   const server = started.use(
@@ -76,6 +81,8 @@ export async function startTestApi(more: Partial<ApiDeps> = {}, limits = default
     jobs: channel.client(JobService),
     tasks: channel.client(TaskService),
     workers: channel.client(WorkerService),
+    pools: channel.client(ModelPoolService),
+    events: channel.client(EventService),
     repositories: channel.client(RepositoryService),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -31,6 +31,6 @@ async function describeOne(session: Session, reference: ResourceReference): Prom
 }
 
 async function eventsOf(session: Session, name: string): Promise<readonly Event[]> {
-  const { events } = await session.tasks.listEvents({ name }, { signal: session.signal });
+  const { events } = await session.events.listEvents({ parent: name, tail: 1_000 }, { signal: session.signal });
   return events;
 }

@@ -1,4 +1,5 @@
 import type { WaitingWorker } from "../../core/waiting-reason.ts";
+import type { PoolReport } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
@@ -10,7 +11,7 @@ export interface ApiDeps {
   readonly store: ResourceStore;
   readonly link: NatsLink;
   readonly repositories: JobRepositories;
-  readonly events: Pick<EventLog, "jobEvent" | "taskEvent">;
+  readonly events: Pick<EventLog, "jobEvent" | "taskEvent" | "workerEvent">;
   readonly log: Logger;
   /** Holds `sources/`: repositories that jobs start from, a cache that can be deleted. */
   readonly dataDirectory: string;
@@ -28,4 +29,6 @@ export interface ApiDeps {
   readonly nowMs: () => number;
   /** Workers as this replica hears them; feeds `why`. */
   readonly waitingWorkers: () => readonly WaitingWorker[];
+  /** Model pools as the workers report them that this replica hears. */
+  readonly poolReports: () => readonly PoolReport[];
 }

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
+import { EventService } from "../../gen/agentd/v1/event_service_pb.ts";
 import { JobService } from "../../gen/agentd/v1/job_service_pb.ts";
+import { ModelPoolService } from "../../gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../../gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../../gen/agentd/v1/task_service_pb.ts";
 import { WorkerService } from "../../gen/agentd/v1/worker_service_pb.ts";
@@ -10,9 +12,11 @@ import type { CallContext, ServiceImpl } from "../../platform/grpc/service-defin
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { requireConnected } from "../../platform/nats/connect.ts";
 import type { ApiDeps } from "./api-deps.ts";
+import { createEventService } from "./events/event-service.ts";
 import { createGitWork } from "./git-work.ts";
 import { createJobService } from "./job-service.ts";
 import { createListSnapshots } from "./list-snapshot.ts";
+import { createModelPoolService } from "./model-pool-service.ts";
 import { createRepositoryService } from "./repository-service.ts";
 import { createSourceRepositories } from "./source-repositories.ts";
 import { createTaskService } from "./task-service.ts";
@@ -34,6 +38,8 @@ export function createApi(deps: ApiDeps): readonly ServedService[] {
     guard(JobService, createJobService(all)),
     guard(TaskService, createTaskService(all)),
     guard(WorkerService, createWorkerService(all)),
+    guard(ModelPoolService, createModelPoolService(all)),
+    guard(EventService, createEventService(all)),
     guard(RepositoryService, createRepositoryService(all)),
   ];
 }

@@ -2,6 +2,7 @@ import { AgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job.ts";
 import type { JobName, TaskName } from "../../core/resource-name.ts";
 import type { Task } from "../../core/task.ts";
+import type { Worker } from "../../core/worker.ts";
 import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 
@@ -19,6 +20,13 @@ export function findHead(store: ResourceStore, job: Job): Entry<JobHead> {
   const entry = store.get<JobHead>(keys.head(job.metadata.uid));
   if (entry === undefined) throw new AgentdError("NOT_FOUND", `job ${job.metadata.name} was deleted`);
   return entry;
+}
+
+/** The worker of that name. @throws AgentdError NOT_FOUND */
+export function findWorker(store: ResourceStore, worker: string): Entry<Worker> {
+  const entry = store.get<Worker>(keys.worker(worker));
+  if (entry !== undefined) return entry;
+  throw new AgentdError("NOT_FOUND", `there is no worker ${worker}`, { metadata: { worker } });
 }
 
 /** A task and its job. */

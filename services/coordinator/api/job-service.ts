@@ -2,7 +2,6 @@ import { AgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job.ts";
 import type { AdmittedJob } from "../../core/job-admission.ts";
 import { admitJob } from "../../core/job-admission.ts";
-import { parseLabelSelector } from "../../core/label-selector.ts";
 import { parseJobName, parseNamespace } from "../../core/resource-name.ts";
 import type { Job as JobMessage } from "../../gen/agentd/v1/job_pb.ts";
 import type { JobService } from "../../gen/agentd/v1/job_service_pb.ts";
@@ -20,6 +19,8 @@ import { withShownPlan } from "./job-items.ts";
 import { readPageToken } from "./list-page.ts";
 import type { ListSnapshots } from "./list-snapshot.ts";
 import type { ResolveDeps } from "./resolve-job.ts";
+import { jobFields, parseSelectors, selection, selectionText } from "./select.ts";
+import { updateJob } from "./update-job.ts";
 import { watchChanges } from "./watch-changes.ts";
 
 /** What the job service needs. */
@@ -46,12 +47,16 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
       const entry = findJob(store, parseJobName("name", name));
       return message({ ...entry, value: await withShownPlan(deps.link, entry.value, signal) });
     },
-    async listJobs({ parent, pageSize, pageToken, labelSelector }) {
+    async updateJob(request, { signal }) {
+      return message(await updateJob(deps, request, signal));
+    },
+    async listJobs(request) {
+      const { parent, pageSize, pageToken } = request;
       const namespace = parseNamespace("parent", parent, true);
-      const isSelected = parseLabelSelector(labelSelector);
-      const token = readPageToken(pageToken, `jobs ${namespace} ${labelSelector}`);
+      const isSelected = parseSelectors(request, jobFields);
+      const token = readPageToken(pageToken, `jobs ${namespace} ${selectionText(request)}`);
       const prefix = prefixOf(namespace);
-      const list = () => store.list<Job>(prefix).filter(({ value }) => isSelected(value.metadata.labels));
+      const list = () => store.list<Job>(prefix).filter(({ value }) => isSelected(value));
       const page = deps.snapshots.page(pageSize, token, ({ key }) => key, list);
       return {
         jobs: page.entries.map((entry) => message(entry)),
@@ -59,11 +64,13 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
         resourceVersion: String(page.revision),
       };
     },
-    async *watchJobs({ parent, job, resourceVersion }, { signal }) {
+    async *watchJobs(request, { signal }) {
+      const { parent, job, resourceVersion } = request;
       const namespace = parseNamespace("parent", parent, true);
       const scope = {
         prefix: prefixOf(namespace),
         isInScope: ({ metadata }: Job) => job === "" || metadata.name === job,
+        ...selection(request, jobFields),
         isNew: ({ status }: Job) => status.observedGeneration === 0,
         resourceVersion,
         bookmarkMs: deps.bookmarkMs ?? 10_000,

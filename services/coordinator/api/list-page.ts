@@ -44,11 +44,7 @@ export type PlaceOf<T> = (entry: Entry<T>) => string;
  * @throws AgentdError INVALID_SPEC for a negative size
  */
 export function pageOf<T>(entries: readonly Entry<T>[], placeOf: PlaceOf<T>, size: number, token: PageToken): Page<T> {
-  if (size < 0) {
-    const problems = [{ field: "page_size", message: `must not be negative, got ${size}` }];
-    throw new AgentdError("INVALID_SPEC", "the page size is negative", { problems });
-  }
-  const count = size === 0 ? pageSizeMax : Math.min(size, pageSizeMax);
+  const count = pageSizeOf("page_size", size);
   const page: Entry<T>[] = [];
   let bytes = 0;
   const from = token.after === "" ? 0 : entries.findIndex((entry) => placeOf(entry) > token.after);
@@ -60,8 +56,19 @@ export function pageOf<T>(entries: readonly Entry<T>[], placeOf: PlaceOf<T>, siz
   }
   const last = page.at(-1);
   if (last === undefined || start + page.length >= entries.length) return { entries: page, nextPageToken: "" };
-  const next: PageToken = { ...token, after: placeOf(last) };
-  return { entries: page, nextPageToken: Buffer.from(JSON.stringify(next)).toString("base64url") };
+  return { entries: page, nextPageToken: writePageToken({ ...token, after: placeOf(last) }) };
+}
+
+/** Entries of a page; 0 is the maximum of 1,000, and so is more. @throws AgentdError INVALID_SPEC for a negative size */
+export function pageSizeOf(field: string, size: number): number {
+  if (size >= 0) return size === 0 ? pageSizeMax : Math.min(size, pageSizeMax);
+  const problems = [{ field, message: `must not be negative, got ${size}` }];
+  throw new AgentdError("INVALID_SPEC", `${field} is negative`, { problems });
+}
+
+/** The token as a client gets it. */
+export function writePageToken(token: PageToken): string {
+  return Buffer.from(JSON.stringify(token)).toString("base64url");
 }
 
 function isPageToken(value: unknown): value is PageToken {

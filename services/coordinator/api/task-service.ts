@@ -1,5 +1,4 @@
 import type { Job } from "../../core/job.ts";
-import { parseLabelSelector } from "../../core/label-selector.ts";
 import type { JobName } from "../../core/resource-name.ts";
 import { parseJobName, parseTaskName } from "../../core/resource-name.ts";
 import type { Task } from "../../core/task.ts";
@@ -10,9 +9,9 @@ import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import { taskMessage } from "./convert-task.ts";
 import { findJob, findTask } from "./find-resource.ts";
 import type { GitApiDeps } from "./git-work.ts";
-import { listEvents } from "./list-events.ts";
 import { readPageToken } from "./list-page.ts";
 import type { ListSnapshots } from "./list-snapshot.ts";
+import { parseSelectors, selection, selectionText, taskFields } from "./select.ts";
 import { taskDiff } from "./task-diff.ts";
 import { tailLogs } from "./task-logs.ts";
 import { cancelTask, retryTask } from "./task-verbs.ts";
@@ -36,11 +35,12 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
     async getTask({ name }) {
       return message(find(name).task);
     },
-    async listTasks({ parent, pageSize, pageToken, labelSelector }) {
+    async listTasks(request) {
+      const { parent, pageSize, pageToken } = request;
       const of = parseJobName("parent", parent, true);
-      const isSelected = parseLabelSelector(labelSelector);
-      const token = readPageToken(pageToken, `tasks ${parent} ${labelSelector}`);
-      const list = () => tasksOf(store, of).filter(({ value }) => isSelected(value.metadata.labels));
+      const isSelected = parseSelectors(request, taskFields);
+      const token = readPageToken(pageToken, `tasks ${parent} ${selectionText(request)}`);
+      const list = () => tasksOf(store, of).filter(({ value }) => isSelected(value));
       const page = deps.snapshots.page(pageSize, token, placeOf, list);
       return {
         tasks: page.entries.map(message),
@@ -48,13 +48,15 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
         resourceVersion: String(page.revision),
       };
     },
-    async *watchTasks({ parent, resourceVersion }, { signal }) {
+    async *watchTasks(request, { signal }) {
+      const { parent, resourceVersion } = request;
       const of = parseJobName("parent", parent, true);
       // A name is watched as long as it means this job: a job that takes the name later is another one.
       const uid = of.job === "-" || of.namespace === "-" ? undefined : findJob(store, of).value.metadata.uid;
       const scope = {
         prefix: uid === undefined ? keyPrefixes.tasks : keyPrefixes.tasksOf(uid),
         isInScope: (task: Task) => isShown(task) && isIn(task, of),
+        ...selection(request, taskFields),
         isNew: ({ status }: Task) => status.attempt === 0 && status.state === "Pending",
         resourceVersion,
         bookmarkMs: deps.bookmarkMs ?? 10_000,
@@ -80,9 +82,6 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
       const { task, job } = find(name);
       const { summary, details } = deps.waiting.explain(task.value, job.value);
       return { summary, details: [...details] };
-    },
-    async listEvents({ name }, { signal }) {
-      return { events: await listEvents(deps, name, signal) };
     },
   };
 }

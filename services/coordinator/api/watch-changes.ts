@@ -1,5 +1,6 @@
 import { AgentdError } from "../../core/errors.ts";
 import type { Change, Entry, ResourceStore } from "../../platform/nats/store.ts";
+import { nextOrTick } from "./next-or-tick.ts";
 
 /** One change as a watcher sees it. */
 export type WatchEvent<T> =
@@ -11,6 +12,8 @@ export interface WatchScope<T> {
   /** Keys begin so. */
   readonly prefix: string;
   readonly isInScope: (value: T) => boolean;
+  /** Whether a selector of the watcher's takes it, which may change; absent: all. */
+  readonly isSelected?: (value: T) => boolean;
   /** Whether this is how such a resource looks when it is new. */
   readonly isNew: (value: T) => boolean;
   /** Where to start; empty: first the present state. */
@@ -29,7 +32,8 @@ export async function* watchChanges<T>(
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
   const startRevision = store.revision;
-  const present = store.list<T>(scope.prefix).filter((entry) => scope.isInScope(entry.value));
+  const isShown = (value: T): boolean => scope.isInScope(value) && (scope.isSelected?.(value) ?? true);
+  const present = store.list<T>(scope.prefix).filter((entry) => isShown(entry.value));
   // The last state of what is in scope: a deletion carries it.
   const known = new Map<string, Entry<T>>(present.map((entry) => [entry.key, entry]));
   let from = startRevision;
@@ -95,25 +99,21 @@ function toEvent<T>(scope: WatchScope<T>, change: Change, memory: Memory<T>): Wa
   const value = change.value as T;
   if (!scope.isInScope(value)) return undefined;
   const entry = { key, value, revision, timeMs };
+  if (scope.isSelected?.(value) === false) {
+    // Not selected any more, or never: what a watcher that goes on from long ago knows is not known here.
+    const wasShown = known.delete(key) || isReplay;
+    seen.delete(key);
+    return wasShown ? { type: "DELETED", entry, resourceVersion } : undefined;
+  }
+  const isEntering = scope.isSelected !== undefined && !isReplay && !known.has(key);
   known.set(key, entry);
-  const type = seen.has(key) || !scope.isNew(value) ? "MODIFIED" : "ADDED";
+  const type = !seen.has(key) && (scope.isNew(value) || isEntering) ? "ADDED" : "MODIFIED";
   seen.add(key);
   return { type, entry, resourceVersion };
 }
 
-async function nextOrTick<T>(next: Promise<IteratorResult<T>>, ms: number): Promise<IteratorResult<T> | "tick"> {
-  let timer: NodeJS.Timeout | undefined;
-  const tick = new Promise<"tick">((resolve) => {
-    timer = setTimeout(resolve, ms, "tick");
-  });
-  try {
-    return await Promise.race([next, tick]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function readVersion(text: string): number {
+/** The version that a client sent. @throws AgentdError INVALID_SPEC */
+export function readVersion(text: string): number {
   const revision = /^\d{1,15}$/.test(text) ? Number(text) : undefined;
   if (revision !== undefined) return revision;
   const problems = [{ field: "resource_version", message: "is not from an answer of this server" }];

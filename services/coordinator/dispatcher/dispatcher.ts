@@ -73,7 +73,9 @@ export async function runDispatcher(deps: DispatcherDeps, signal: AbortSignal): 
 /** One run: `recent` only spares the queue repeated refusals; forgetting it changes nothing but their number. */
 async function dispatch(deps: DispatcherDeps, recent: Map<string, number>, signal: AbortSignal): Promise<void> {
   const { slots } = deps.fleet;
-  const running = [...deps.index.running()].length;
+  const running = [...deps.index.running()].filter(({ status }) =>
+    deps.fleet.takesTasks(status.lease?.worker ?? ""),
+  ).length;
   const free = Math.max(0, slots - running);
   if (slots === 0) return;
   const limit = Math.min(hintsMax, 2 * free + spareHints);

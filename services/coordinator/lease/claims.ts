@@ -3,6 +3,7 @@ import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import type { Task } from "../../core/task.ts";
 import { taskRules, transition } from "../../core/task-machine.ts";
+import type { Worker } from "../../core/worker.ts";
 import type { Assignment, ClaimReply, ClaimRequest } from "../../core/worker-protocol.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
@@ -52,6 +53,9 @@ async function decide(deps: ClaimDeps, request: ClaimRequest, signal: AbortSigna
   const head = owner.head.value;
   const task = entry.value;
   const isRepeat = task.status.state === "Running" && isHeldBy(task, request);
+  if (!isRepeat && store.get<Worker>(keys.worker(request.worker))?.value.spec.cordoned === true) {
+    return { ...refused(`worker ${request.worker} is cordoned`), isCordoned: true };
+  }
   const stateOf = (name: string) => store.get<Task>(keys.task(request.uid, name))?.value.status.state;
   const siblings = { running: deps.index.runningOf(request.uid), stateOf };
   const blocker = findBlocker({ job, head }, task, siblings, deps.nowMs());
@@ -83,6 +87,6 @@ function repeatedAssignment(task: Task, job: Job, start: StartPoint, tokens: Att
   return assignmentOf({ job, task, start: { ...start, commit: base } }, tokens);
 }
 
-function refused(message: string): ClaimReply {
+function refused(message: string): Extract<ClaimReply, { granted: false }> {
   return { granted: false, message };
 }

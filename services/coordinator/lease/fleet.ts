@@ -1,5 +1,5 @@
 import type { WaitingWorker } from "../../core/waiting-reason.ts";
-import type { Heartbeat } from "../../core/worker-protocol.ts";
+import type { Heartbeat, PoolReport } from "../../core/worker-protocol.ts";
 
 /** A worker as last heard by this replica. */
 export interface FleetMember {
@@ -21,9 +21,13 @@ export interface Fleet {
   members(): readonly FleetMember[];
   /** For `why`: workers that take new tasks are ready. */
   waitingWorkers(): readonly WaitingWorker[];
+  /** Model pools as the workers that are heard report them. */
+  poolReports(): readonly PoolReport[];
+  /** Whether the worker is heard, does not drain and is not cordoned. */
+  takesTasks(worker: string): boolean;
   /** Slots of all workers that take new tasks. */
   readonly slots: number;
-  /** Told when a worker came, began to drain or has another number of slots. Returns the way to stop. */
+  /** Told when a worker came, began to drain, was (un)cordoned or has another number of slots. Returns the way to stop. */
   onSlots(listener: () => void): () => void;
 }
 
@@ -47,14 +51,19 @@ export function createFleet(deps: {
     const now = deps.monotonicMs();
     return [...heardOf.values()].map((one) => ({ ...one, isReachable: now - one.heardAtMs <= deps.leaseMs }));
   };
-  const takesTasks = (member: FleetMember): boolean => member.isReachable && !member.heartbeat.isDraining;
+  const takesTasks = ({ isReachable, heartbeat }: FleetMember): boolean =>
+    isReachable && !heartbeat.isDraining && heartbeat.isCordoned !== true;
+  const get = (worker: string): FleetMember | undefined => {
+    const one = heardOf.get(worker);
+    return one === undefined ? undefined : { ...one, isReachable: deps.monotonicMs() - one.heardAtMs <= deps.leaseMs };
+  };
   return {
     heard(heartbeat) {
       const heardAtMs = deps.monotonicMs();
       if (!heardOf.has(heartbeat.worker) && heardOf.size >= membersMax) return;
       const before = heardOf.get(heartbeat.worker)?.heartbeat;
       heardOf.set(heartbeat.worker, { heartbeat, heardAtMs, heardAtTimeMs: deps.nowMs() });
-      if (before?.slots !== heartbeat.slots || before.isDraining !== heartbeat.isDraining) {
+      if (before === undefined || slotsOf(before) !== slotsOf(heartbeat)) {
         for (const listener of [...listeners]) listener();
       }
       for (const [worker, one] of heardOf) {
@@ -65,12 +74,7 @@ export function createFleet(deps: {
       const heardAtMs = deps.monotonicMs();
       for (const [worker, one] of heardOf) heardOf.set(worker, { ...one, heardAtMs });
     },
-    get(worker) {
-      const one = heardOf.get(worker);
-      return one === undefined
-        ? undefined
-        : { ...one, isReachable: deps.monotonicMs() - one.heardAtMs <= deps.leaseMs };
-    },
+    get,
     members,
     waitingWorkers: () =>
       members().map((member) => {
@@ -84,6 +88,14 @@ export function createFleet(deps: {
           ...(engineMessage === undefined ? {} : { engineMessage }),
         };
       }),
+    poolReports: () =>
+      members()
+        .filter(({ isReachable }) => isReachable)
+        .flatMap(({ heartbeat }) => heartbeat.pools ?? []),
+    takesTasks(worker) {
+      const member = get(worker);
+      return member !== undefined && takesTasks(member);
+    },
     onSlots(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -94,4 +106,9 @@ export function createFleet(deps: {
         .reduce((sum, member) => sum + member.heartbeat.slots, 0);
     },
   };
+}
+
+/** Slots that it offers for new tasks. */
+function slotsOf({ slots, isDraining, isCordoned }: Heartbeat): number {
+  return isDraining || isCordoned === true ? 0 : slots;
 }

@@ -8,6 +8,7 @@ import type { HandleComplete } from "./completion.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Leases } from "./leases.ts";
 import { parseClaim, parseComplete, parseHeartbeat } from "./worker-input.ts";
+import type { WorkerOrders } from "./worker-orders.ts";
 
 /** Claims in flight; more are told to repeat. */
 const claimsMax = 256;
@@ -42,6 +43,7 @@ export function hearHeartbeats(deps: {
   readonly link: NatsLink;
   readonly fleet: Fleet;
   readonly leases: Leases;
+  readonly orders: WorkerOrders;
 }): Disposable {
   const subscription = deps.link.connection.subscribe(subjects.allHeartbeats, {
     callback(error, message) {
@@ -52,6 +54,7 @@ export function hearHeartbeats(deps: {
       if (heartbeat === undefined || named?.worker !== heartbeat.worker) return;
       deps.fleet.heard(heartbeat);
       deps.leases.heard(heartbeat);
+      deps.orders.heard(heartbeat);
     },
   });
   return { [Symbol.dispose]: () => subscription.unsubscribe() };

@@ -17,6 +17,24 @@ const usage = z.object({
 const phase = z.enum(["Preparing", "Working", "Gate", "Completing"]);
 const checkStatus = z.enum(["Passed", "Failed", "TimedOut", "NotRun"]);
 
+const pool = z.object({
+  name: label,
+  models: z.array(z.string().max(256)).max(16),
+  requestsMax: count,
+  inFlight: count,
+  waiting: count,
+  endpoints: z
+    .array(
+      z.object({
+        url: z.string().max(512),
+        isHealthy: z.boolean(),
+        inFlight: count,
+        message: z.string().max(1_024).optional(),
+      }),
+    )
+    .max(256),
+});
+
 const heartbeat = z.object({
   worker: label,
   hostname: z.string().max(255),
@@ -25,10 +43,12 @@ const heartbeat = z.object({
   sandbox: z.string().max(64),
   slots: z.number().int().min(0).max(100_000),
   isDraining: z.boolean(),
+  isCordoned: z.boolean().optional(),
   startedAtMs: z.number(),
   held: z.array(z.object({ ...attemptRef, phase, usage })).max(100_000),
   waitingForEngine: count,
   engineMessage: z.string().max(2_048).optional(),
+  pools: z.array(pool).max(16).optional(),
 });
 
 const claim = z.object({ claimId: z.string().min(1).max(64), worker: label, uid, task: label });

@@ -1,15 +1,19 @@
 import { isAgentdError } from "../../core/errors.ts";
-import type { Worker } from "../../core/worker.ts";
+import { type Worker, workerState } from "../../core/worker.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import type { EventLog } from "../event-log.ts";
 import { runPeriodically } from "../periodic.ts";
 import type { Fleet, FleetMember } from "./fleet.ts";
+import type { TaskIndex } from "./task-index.ts";
 
 /** What {@link runWorkerResources} needs. */
 export interface WorkerResourcesDeps {
   readonly store: ResourceStore;
   readonly fleet: Fleet;
+  readonly index: TaskIndex;
+  readonly events: Pick<EventLog, "workerEvent">;
   readonly log: Logger;
   readonly leaseMs: number;
   readonly isConnected: () => boolean;
@@ -24,6 +28,8 @@ const busyEveryMs = 1_000;
 const refreshMs = 10_000;
 /** A lost worker stays listed for this long. */
 const keepLostMs = 3_600_000;
+/** So does a cordoned one, that a worker which comes back finds what was wanted of it. */
+const keepCordonedMs = 7 * 24 * 3_600_000;
 /** A loop that comes later than this was stopped, not just busy. */
 const slackMs = 1_000;
 
@@ -63,7 +69,8 @@ async function writeWorkers(deps: WorkerResourcesDeps, mayCallLost: boolean, sig
   for (const entry of deps.store.list<Worker>(keyPrefixes.workers)) {
     const { status, metadata } = entry.value;
     if (members.has(metadata.name)) continue;
-    if (status.state === "Lost" && deps.nowMs() - entry.timeMs > keepLostMs) {
+    const keepMs = entry.value.spec.cordoned === true ? keepCordonedMs : keepLostMs;
+    if (status.state === "Lost" && deps.nowMs() - entry.timeMs > keepMs) {
       writes.push({ key: entry.key, value: undefined, expected: entry.revision });
     } else if (status.state !== "Lost" && mayCallLost) {
       const lost: Worker = { ...entry.value, status: { ...status, state: "Lost", busy: 0 } };
@@ -71,10 +78,31 @@ async function writeWorkers(deps: WorkerResourcesDeps, mayCallLost: boolean, sig
     }
   }
   for (const write of writes) {
-    await deps.store.commit([write], signal).catch((error: unknown) => {
-      if (!isAgentdError(error, "CONFLICT")) throw error;
-    });
+    const before = deps.store.get<Worker>(write.key)?.value.status.state;
+    try {
+      await deps.store.commit([write], signal);
+    } catch (error) {
+      // A verb was faster; the next round sees what it wrote.
+      if (isAgentdError(error, "CONFLICT")) continue;
+      throw error;
+    }
+    if (write.value !== undefined) tellState(deps, write.value, before);
   }
+}
+
+/** An event for each change of a worker's state. */
+function tellState(deps: WorkerResourcesDeps, worker: Worker, before: Worker["status"]["state"] | undefined): void {
+  const { state, hostname, pid, version } = worker.status;
+  if (state === before) return;
+  const isNew = before === undefined || before === "Lost";
+  const messages: Readonly<Record<typeof state, string>> = {
+    Ready: isNew ? `process ${pid} on ${hostname}, version ${version}` : "takes new tasks",
+    Cordoned: "takes no new tasks",
+    Draining: "takes no new tasks; what it holds goes on",
+    Drained: "holds nothing any more",
+    Lost: "is silent",
+  };
+  deps.events.workerEvent(worker, state === "Lost" ? "Warning" : "Normal", state, messages[state]);
 }
 
 function describe(deps: WorkerResourcesDeps, member: FleetMember, before: Worker | undefined): Worker {
@@ -89,13 +117,16 @@ function describe(deps: WorkerResourcesDeps, member: FleetMember, before: Worker
     generation: 1,
     createdAtMs: deps.nowMs(),
   };
-  const state = member.isReachable ? (isDraining ? "Draining" : "Ready") : "Lost";
+  const spec = { ...before?.spec, slots };
+  // A claim that was granted a moment ago is in no heartbeat yet.
+  const isIdle = held.length === 0 && ![...deps.index.running()].some(({ status }) => status.lease?.worker === name);
+  const state = workerState({ spec, isReachable: member.isReachable, isStopping: isDraining, isIdle });
   const busy = state === "Lost" ? 0 : held.length;
   const lastHeartbeatAtMs = member.heardAtTimeMs;
   return {
     kind: "Worker",
     metadata,
-    spec: { slots },
+    spec,
     status: { hostname, pid, version, sandbox, state, startedAtMs, busy, lastHeartbeatAtMs },
   };
 }

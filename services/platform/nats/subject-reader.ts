@@ -7,6 +7,8 @@ import { tailStream } from "./stream-tail.ts";
 export interface SubjectQuery {
   readonly stream: string;
   readonly filter: string;
+  /** Begins here. Default 1: the oldest that is stored. */
+  readonly fromSeq?: number;
   /** False = ends behind what is stored now. */
   readonly follow: boolean;
 }
@@ -26,7 +28,7 @@ const fullBytes = 8 * 1_024 * 1_024;
 const bufferedBytesMax = 128 * 1_024 * 1_024;
 
 /**
- * The messages of a stream that match, from the oldest on; over lost connections, none twice. Messages that are no
+ * The messages of a stream that match, in order; over lost connections, none twice. Messages that are no
  * JSON are left out.
  * @throws WATCH_EXPIRED when the reader is too slow, or the signal's reason
  */
@@ -44,7 +46,7 @@ export async function* readSubject(
   const tail = tailStream(link, {
     stream: query.stream,
     filter: query.filter,
-    start: { kind: "sequence", seq: 1 },
+    start: { kind: "sequence", seq: query.fromSeq ?? 1 },
     onMessage(message) {
       if (isOverrun) return;
       if (bytes > bufferedBytesMax) isOverrun = true;

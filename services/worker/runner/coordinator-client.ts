@@ -25,6 +25,8 @@ export interface Hint {
   readonly task: string;
   /** Removes the hint from the queue. A failure is harmless: a hint is never a claim. */
   ack(): void;
+  /** Puts it back, for another worker. */
+  release(): void;
 }
 
 /** The queue. */

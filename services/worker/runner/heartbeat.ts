@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { setInterval as every } from "node:timers/promises";
-import type { Heartbeat } from "../../core/worker-protocol.ts";
+import type { EndpointReport, Heartbeat, PoolReport } from "../../core/worker-protocol.ts";
 import type { CoordinatorClient } from "./coordinator-client.ts";
 import type { Runner } from "./runner.ts";
 
@@ -12,11 +12,25 @@ export interface HeartbeatDeps {
   readonly slots: number;
   readonly startedAtMs: number;
   readonly intervalMs: number;
-  readonly runner: Pick<Runner, "held" | "isDraining">;
+  readonly runner: Pick<Runner, "held" | "isDraining" | "isCordoned">;
   readonly coordinator: Pick<CoordinatorClient, "heartbeat">;
-  /** Requests that wait for the engine now, and what is wrong with it, if anything. */
-  engine(): { readonly waiting: number; readonly engineMessage?: string };
+  /** The pool that it asks. */
+  readonly pool: Pick<PoolReport, "name" | "models" | "requestsMax">;
+  /** What its engines do now, and what is wrong with them, if anything. */
+  engine(): EngineState;
 }
+
+/** The pool's state, as a worker reports it. */
+interface EngineState {
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly endpoints: readonly (Omit<EndpointReport, "message"> & { readonly lastError?: string })[];
+  readonly engineMessage?: string;
+}
+
+/** Bounds of the coordinator for what a heartbeat holds. */
+const urlCharactersMax = 512;
+const messageCharactersMax = 500;
 
 /** Says what this worker holds, at once and then every interval, until the signal aborts. Never throws. */
 export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): Promise<void> {
@@ -40,9 +54,27 @@ function heartbeatOf(deps: HeartbeatDeps): Heartbeat {
     sandbox: deps.sandbox,
     slots: deps.slots,
     isDraining: deps.runner.isDraining,
+    isCordoned: deps.runner.isCordoned,
     startedAtMs: deps.startedAtMs,
     held: deps.runner.held(),
     waitingForEngine: engine.waiting,
     ...(engine.engineMessage === undefined ? {} : { engineMessage: engine.engineMessage }),
+    pools: [{ ...deps.pool, inFlight: engine.inFlight, waiting: engine.waiting, endpoints: endpointsOf(engine) }],
   };
+}
+
+function endpointsOf({ endpoints }: EngineState): readonly EndpointReport[] {
+  return endpoints.slice(0, 256).map(({ url, isHealthy, inFlight, lastError }) => ({
+    url: withoutCredentials(url).slice(0, urlCharactersMax),
+    isHealthy,
+    inFlight,
+    ...(lastError === undefined ? {} : { message: lastError.slice(0, messageCharactersMax) }),
+  }));
+}
+
+/** Some put a key into the URL: it is nobody's business but the model server's. */
+function withoutCredentials(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  return `${url.origin}${url.pathname}`;
 }

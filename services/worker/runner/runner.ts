@@ -13,6 +13,7 @@ import {
   StopReason,
 } from "./attempt-result.ts";
 import type { CoordinatorClient, Hint, HintSource } from "./coordinator-client.ts";
+import { type Cordon, createCordon } from "./cordon.ts";
 import { untilAnswered } from "./retry.ts";
 import type { Slots } from "./slots.ts";
 
@@ -49,7 +50,9 @@ export interface Runner {
   /** Everything held now: what is missing here is not held. */
   held(): readonly HeldAttempt[];
   readonly isDraining: boolean;
-  /** Aborts the named attempts; those that are not held are ignored. */
+  /** It was told to claim nothing; what it holds goes on. */
+  readonly isCordoned: boolean;
+  /** Aborts the named attempts, ignoring those that are not held, and claims or not from now on. */
   stop(signal: StopSignal): void;
   drain(): void;
   giveBack(): void;
@@ -68,9 +71,10 @@ export function createRunner(deps: RunnerDeps): Runner {
   const draining = new AbortController();
   const closing = new AbortController();
   const tracked = new Set<Promise<void>>();
+  const cordon = createCordon();
 
   async function handle(hint: Hint): Promise<void> {
-    const assignment = await claim(deps, hint, closing.signal);
+    const assignment = await claim(deps, hint, cordon, closing.signal);
     if (assignment === undefined) return;
     const key = attemptKey(assignment);
     if (held.has(key)) return; // a repeated answer for what is at work already
@@ -100,7 +104,7 @@ export function createRunner(deps: RunnerDeps): Runner {
 
   return {
     async run() {
-      await pull(deps, draining.signal, (hint, release) => track(handle(hint), release));
+      await pull(deps, cordon, draining.signal, (hint, release) => track(handle(hint), release));
       while (tracked.size > 0) await Promise.all(tracked);
     },
     held: () =>
@@ -114,9 +118,13 @@ export function createRunner(deps: RunnerDeps): Runner {
     get isDraining() {
       return draining.signal.aborted;
     },
+    get isCordoned() {
+      return cordon.isSet;
+    },
     stop(signal) {
-      for (const { reason, ...ref } of signal.stop) {
-        held.get(attemptKey(ref))?.abort.abort(new StopReason("Cancelled", reason));
+      if (signal.isCordoned !== undefined) cordon.set(signal.isCordoned);
+      for (const { reason, giveBack, ...ref } of signal.stop) {
+        held.get(attemptKey(ref))?.abort.abort(new StopReason(giveBack === true ? "Infra" : "Cancelled", reason));
       }
     },
     drain() {
@@ -130,9 +138,10 @@ export function createRunner(deps: RunnerDeps): Runner {
   };
 }
 
-/** Takes hints only while a slot is free, until `signal` aborts. */
+/** Takes hints only while a slot is free and nobody said otherwise, until `signal` aborts. */
 async function pull(
   deps: RunnerDeps,
+  cordon: Cordon,
   signal: AbortSignal,
   start: (hint: Hint, release: () => void) => void,
 ): Promise<void> {
@@ -140,8 +149,12 @@ async function pull(
     let release: (() => void) | undefined;
     try {
       release = await deps.slots.acquire(signal);
+      await cordon.lifted(signal);
       const hint = await deps.hints.next(signal);
-      start(hint, release);
+      if (cordon.isSet) {
+        hint.release();
+        release();
+      } else start(hint, release);
     } catch (error) {
       release?.();
       if (signal.aborted) return;
@@ -152,7 +165,12 @@ async function pull(
 }
 
 /** Asks for the task under one claim id until there is an answer, then drops the hint: an ack is never a claim. */
-async function claim(deps: RunnerDeps, hint: Hint, signal: AbortSignal): Promise<Assignment | undefined> {
+async function claim(
+  deps: RunnerDeps,
+  hint: Hint,
+  cordon: Cordon,
+  signal: AbortSignal,
+): Promise<Assignment | undefined> {
   const request = { claimId: randomUUID(), worker: deps.worker, uid: hint.uid, task: hint.task };
   try {
     const reply = await untilAnswered(
@@ -162,6 +180,12 @@ async function claim(deps: RunnerDeps, hint: Hint, signal: AbortSignal): Promise
       signal,
       unanswered,
     );
+    if (!reply.granted && reply.isCordoned === true) {
+      // It started again and has not been told yet: the next stop signal says so too.
+      cordon.set(true);
+      hint.release();
+      return undefined;
+    }
     hint.ack();
     if (reply.granted) return reply.assignment;
     deps.logger.debug({ uid: hint.uid, task: hint.task, message: reply.message }, "claim refused");

@@ -14,10 +14,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentd/v1/event.proto.
  */
 export const file_agentd_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChVhZ2VudGQvdjEvZXZlbnQucHJvdG8SCWFnZW50ZC52MSKcAQoFRXZlbnQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEdHlwZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIMCgRraW5kGAUgASgJEgwKBG5hbWUYBiABKAkSEQoJbmFtZXNwYWNlGAcgASgJEgsKA3VpZBgIIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChVhZ2VudGQvdjEvZXZlbnQucHJvdG8SCWFnZW50ZC52MSLDAQoFRXZlbnQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEdHlwZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIMCgRraW5kGAUgASgJEgwKBG5hbWUYBiABKAkSEQoJbmFtZXNwYWNlGAcgASgJEgsKA3VpZBgIIAEoCRILCgNqb2IYCSABKAkSGAoQcmVzb3VyY2VfdmVyc2lvbhgKIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
- * Something that happened to a resource. Best effort, kept for days.
+ * Something that happened to a job, a task or a worker. Recorded best effort, kept for days.
  *
  * @generated from message agentd.v1.Event
  */
@@ -72,11 +72,25 @@ export type Event = Message<"agentd.v1.Event"> & {
   namespace: string;
 
   /**
-   * uid of the Job it belongs to.
+   * uid of the Job or Worker it belongs to.
    *
    * @generated from field: string uid = 8;
    */
   uid: string;
+
+  /**
+   * Name of the Job it belongs to; empty for a Worker.
+   *
+   * @generated from field: string job = 9;
+   */
+  job: string;
+
+  /**
+   * Its place among all events: grows with each.
+   *
+   * @generated from field: string resource_version = 10;
+   */
+  resourceVersion: string;
 };
 
 /**

@@ -8,15 +8,15 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Job, JobSchema } from "./job_pb.ts";
 import { file_agentd_v1_job } from "./job_pb.ts";
-import type { EmptySchema } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_empty } from "@bufbuild/protobuf/wkt";
+import type { EmptySchema, FieldMask } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_empty, file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file agentd/v1/job_service.proto.
  */
 export const file_agentd_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("ChthZ2VudGQvdjEvam9iX3NlcnZpY2UucHJvdG8SCWFnZW50ZC52MSJqChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIbCgNqb2IYAiABKAsyDi5hZ2VudGQudjEuSm9iEhIKCnJlcXVlc3RfaWQYAyABKAkSFQoNdmFsaWRhdGVfb25seRgEIAEoCCJVCg9BcHBseUpvYlJlcXVlc3QSDgoGcGFyZW50GAEgASgJEhsKA2pvYhgCIAEoCzIOLmFnZW50ZC52MS5Kb2ISFQoNdmFsaWRhdGVfb25seRgDIAEoCCI/ChBBcHBseUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFnZW50ZC52MS5Kb2ISDgoGcmVzdWx0GAIgASgJIh0KDUdldEpvYlJlcXVlc3QSDAoEbmFtZRgBIAEoCSJgCg9MaXN0Sm9ic1JlcXVlc3QSDgoGcGFyZW50GAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEhYKDmxhYmVsX3NlbGVjdG9yGAQgASgJImMKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLmFnZW50ZC52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YAyABKAkiSQoQV2F0Y2hKb2JzUmVxdWVzdBIOCgZwYXJlbnQYASABKAkSCwoDam9iGAIgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YAyABKAkiUAoJSm9iQ2hhbmdlEgwKBHR5cGUYASABKAkSGwoDam9iGAIgASgLMg4uYWdlbnRkLnYxLkpvYhIYChByZXNvdXJjZV92ZXJzaW9uGAMgASgJIiAKEENhbmNlbEpvYlJlcXVlc3QSDAoEbmFtZRgBIAEoCSIgChBEZWxldGVKb2JSZXF1ZXN0EgwKBG5hbWUYASABKAkiHgoORnNja0pvYlJlcXVlc3QSDAoEbmFtZRgBIAEoCSJhCg9Gc2NrSm9iUmVzcG9uc2USLgoLZGlmZmVyZW5jZXMYASADKAsyGS5hZ2VudGQudjEuRnNja0RpZmZlcmVuY2USDwoHY29tbWl0cxgCIAEoBRINCgV0YXNrcxgDIAEoBSJFCg5Gc2NrRGlmZmVyZW5jZRIRCglpbnZhcmlhbnQYASABKAkSDwoHc3ViamVjdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJMoQECgpKb2JTZXJ2aWNlEjgKCUNyZWF0ZUpvYhIbLmFnZW50ZC52MS5DcmVhdGVKb2JSZXF1ZXN0Gg4uYWdlbnRkLnYxLkpvYhJDCghBcHBseUpvYhIaLmFnZW50ZC52MS5BcHBseUpvYlJlcXVlc3QaGy5hZ2VudGQudjEuQXBwbHlKb2JSZXNwb25zZRIyCgZHZXRKb2ISGC5hZ2VudGQudjEuR2V0Sm9iUmVxdWVzdBoOLmFnZW50ZC52MS5Kb2ISQwoITGlzdEpvYnMSGi5hZ2VudGQudjEuTGlzdEpvYnNSZXF1ZXN0GhsuYWdlbnRkLnYxLkxpc3RKb2JzUmVzcG9uc2USQAoJV2F0Y2hKb2JzEhsuYWdlbnRkLnYxLldhdGNoSm9ic1JlcXVlc3QaFC5hZ2VudGQudjEuSm9iQ2hhbmdlMAESOAoJQ2FuY2VsSm9iEhsuYWdlbnRkLnYxLkNhbmNlbEpvYlJlcXVlc3QaDi5hZ2VudGQudjEuSm9iEkAKCURlbGV0ZUpvYhIbLmFnZW50ZC52MS5EZWxldGVKb2JSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkAKB0ZzY2tKb2ISGS5hZ2VudGQudjEuRnNja0pvYlJlcXVlc3QaGi5hZ2VudGQudjEuRnNja0pvYlJlc3BvbnNlYgZwcm90bzM", [file_agentd_v1_job, file_google_protobuf_empty]);
+  fileDesc("ChthZ2VudGQvdjEvam9iX3NlcnZpY2UucHJvdG8SCWFnZW50ZC52MSJqChBDcmVhdGVKb2JSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIbCgNqb2IYAiABKAsyDi5hZ2VudGQudjEuSm9iEhIKCnJlcXVlc3RfaWQYAyABKAkSFQoNdmFsaWRhdGVfb25seRgEIAEoCCJVCg9BcHBseUpvYlJlcXVlc3QSDgoGcGFyZW50GAEgASgJEhsKA2pvYhgCIAEoCzIOLmFnZW50ZC52MS5Kb2ISFQoNdmFsaWRhdGVfb25seRgDIAEoCCI/ChBBcHBseUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLmFnZW50ZC52MS5Kb2ISDgoGcmVzdWx0GAIgASgJIncKEFVwZGF0ZUpvYlJlcXVlc3QSGwoDam9iGAEgASgLMg4uYWdlbnRkLnYxLkpvYhIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSFQoNdmFsaWRhdGVfb25seRgDIAEoCCIdCg1HZXRKb2JSZXF1ZXN0EgwKBG5hbWUYASABKAkieAoPTGlzdEpvYnNSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgEIAEoCRIWCg5maWVsZF9zZWxlY3RvchgFIAEoCSJjChBMaXN0Sm9ic1Jlc3BvbnNlEhwKBGpvYnMYASADKAsyDi5hZ2VudGQudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAMgASgJInkKEFdhdGNoSm9ic1JlcXVlc3QSDgoGcGFyZW50GAEgASgJEgsKA2pvYhgCIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAMgASgJEhYKDmxhYmVsX3NlbGVjdG9yGAQgASgJEhYKDmZpZWxkX3NlbGVjdG9yGAUgASgJIlAKCUpvYkNoYW5nZRIMCgR0eXBlGAEgASgJEhsKA2pvYhgCIAEoCzIOLmFnZW50ZC52MS5Kb2ISGAoQcmVzb3VyY2VfdmVyc2lvbhgDIAEoCSIgChBDYW5jZWxKb2JSZXF1ZXN0EgwKBG5hbWUYASABKAkiIAoQRGVsZXRlSm9iUmVxdWVzdBIMCgRuYW1lGAEgASgJIh4KDkZzY2tKb2JSZXF1ZXN0EgwKBG5hbWUYASABKAkiYQoPRnNja0pvYlJlc3BvbnNlEi4KC2RpZmZlcmVuY2VzGAEgAygLMhkuYWdlbnRkLnYxLkZzY2tEaWZmZXJlbmNlEg8KB2NvbW1pdHMYAiABKAUSDQoFdGFza3MYAyABKAUiRQoORnNja0RpZmZlcmVuY2USEQoJaW52YXJpYW50GAEgASgJEg8KB3N1YmplY3QYAiABKAkSDwoHbWVzc2FnZRgDIAEoCTK+BAoKSm9iU2VydmljZRI4CglDcmVhdGVKb2ISGy5hZ2VudGQudjEuQ3JlYXRlSm9iUmVxdWVzdBoOLmFnZW50ZC52MS5Kb2ISQwoIQXBwbHlKb2ISGi5hZ2VudGQudjEuQXBwbHlKb2JSZXF1ZXN0GhsuYWdlbnRkLnYxLkFwcGx5Sm9iUmVzcG9uc2USMgoGR2V0Sm9iEhguYWdlbnRkLnYxLkdldEpvYlJlcXVlc3QaDi5hZ2VudGQudjEuSm9iEkMKCExpc3RKb2JzEhouYWdlbnRkLnYxLkxpc3RKb2JzUmVxdWVzdBobLmFnZW50ZC52MS5MaXN0Sm9ic1Jlc3BvbnNlEkAKCVdhdGNoSm9icxIbLmFnZW50ZC52MS5XYXRjaEpvYnNSZXF1ZXN0GhQuYWdlbnRkLnYxLkpvYkNoYW5nZTABEjgKCVVwZGF0ZUpvYhIbLmFnZW50ZC52MS5VcGRhdGVKb2JSZXF1ZXN0Gg4uYWdlbnRkLnYxLkpvYhI4CglDYW5jZWxKb2ISGy5hZ2VudGQudjEuQ2FuY2VsSm9iUmVxdWVzdBoOLmFnZW50ZC52MS5Kb2ISQAoJRGVsZXRlSm9iEhsuYWdlbnRkLnYxLkRlbGV0ZUpvYlJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSQAoHRnNja0pvYhIZLmFnZW50ZC52MS5Gc2NrSm9iUmVxdWVzdBoaLmFnZW50ZC52MS5Gc2NrSm9iUmVzcG9uc2ViBnByb3RvMw", [file_agentd_v1_job, file_google_protobuf_empty, file_google_protobuf_field_mask]);
 
 /**
  * Asks for a new job.
@@ -124,6 +124,43 @@ export const ApplyJobResponseSchema: GenMessage<ApplyJobResponse> = /*@__PURE__*
   messageDesc(file_agentd_v1_job_service, 2);
 
 /**
+ * Asks for a change of a job that exists.
+ *
+ * @generated from message agentd.v1.UpdateJobRequest
+ */
+export type UpdateJobRequest = Message<"agentd.v1.UpdateJobRequest"> & {
+  /**
+   * metadata.namespace and metadata.name say which; the fields of the mask say what. metadata.resource_version is optional: the
+   * version that the change was made from.
+   *
+   * @generated from field: agentd.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+
+  /**
+   * What to change: spec.priority, spec.parallelism, spec.suspend, metadata.labels, metadata.annotations. A field that is named and
+   * absent gets its default.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Checks everything and writes nothing.
+   *
+   * @generated from field: bool validate_only = 3;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message agentd.v1.UpdateJobRequest.
+ * Use `create(UpdateJobRequestSchema)` to create a new message.
+ */
+export const UpdateJobRequestSchema: GenMessage<UpdateJobRequest> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_job_service, 3);
+
+/**
  * Asks for one job.
  *
  * @generated from message agentd.v1.GetJobRequest
@@ -142,7 +179,7 @@ export type GetJobRequest = Message<"agentd.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 3);
+  messageDesc(file_agentd_v1_job_service, 4);
 
 /**
  * Asks for the jobs of a namespace.
@@ -177,6 +214,14 @@ export type ListJobsRequest = Message<"agentd.v1.ListJobsRequest"> & {
    * @generated from field: string label_selector = 4;
    */
   labelSelector: string;
+
+  /**
+   * Kubernetes field selector, as in "status.conditions.Complete=True,spec.priority!=0". Fields: metadata.name, metadata.namespace,
+   * metadata.uid, spec.priority, spec.parallelism, spec.suspend, spec.target.branch, spec.repository.url, status.conditions.TYPE.
+   *
+   * @generated from field: string field_selector = 5;
+   */
+  fieldSelector: string;
 };
 
 /**
@@ -184,7 +229,7 @@ export type ListJobsRequest = Message<"agentd.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 4);
+  messageDesc(file_agentd_v1_job_service, 5);
 
 /**
  * A page of jobs.
@@ -219,7 +264,7 @@ export type ListJobsResponse = Message<"agentd.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 5);
+  messageDesc(file_agentd_v1_job_service, 6);
 
 /**
  * Asks for changes of jobs.
@@ -247,6 +292,20 @@ export type WatchJobsRequest = Message<"agentd.v1.WatchJobsRequest"> & {
    * @generated from field: string resource_version = 3;
    */
   resourceVersion: string;
+
+  /**
+   * As in ListJobs. A job that is no longer selected is DELETED, also one that this watch has not named before.
+   *
+   * @generated from field: string label_selector = 4;
+   */
+  labelSelector: string;
+
+  /**
+   * As in ListJobs, and as label_selector.
+   *
+   * @generated from field: string field_selector = 5;
+   */
+  fieldSelector: string;
 };
 
 /**
@@ -254,7 +313,7 @@ export type WatchJobsRequest = Message<"agentd.v1.WatchJobsRequest"> & {
  * Use `create(WatchJobsRequestSchema)` to create a new message.
  */
 export const WatchJobsRequestSchema: GenMessage<WatchJobsRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 6);
+  messageDesc(file_agentd_v1_job_service, 7);
 
 /**
  * One change.
@@ -289,7 +348,7 @@ export type JobChange = Message<"agentd.v1.JobChange"> & {
  * Use `create(JobChangeSchema)` to create a new message.
  */
 export const JobChangeSchema: GenMessage<JobChange> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 7);
+  messageDesc(file_agentd_v1_job_service, 8);
 
 /**
  * Asks for the end of a job.
@@ -310,7 +369,7 @@ export type CancelJobRequest = Message<"agentd.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 8);
+  messageDesc(file_agentd_v1_job_service, 9);
 
 /**
  * Asks for the deletion of a job.
@@ -331,7 +390,7 @@ export type DeleteJobRequest = Message<"agentd.v1.DeleteJobRequest"> & {
  * Use `create(DeleteJobRequestSchema)` to create a new message.
  */
 export const DeleteJobRequestSchema: GenMessage<DeleteJobRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 9);
+  messageDesc(file_agentd_v1_job_service, 10);
 
 /**
  * Asks for a check of a job.
@@ -352,7 +411,7 @@ export type FsckJobRequest = Message<"agentd.v1.FsckJobRequest"> & {
  * Use `create(FsckJobRequestSchema)` to create a new message.
  */
 export const FsckJobRequestSchema: GenMessage<FsckJobRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 10);
+  messageDesc(file_agentd_v1_job_service, 11);
 
 /**
  * What the check found.
@@ -387,7 +446,7 @@ export type FsckJobResponse = Message<"agentd.v1.FsckJobResponse"> & {
  * Use `create(FsckJobResponseSchema)` to create a new message.
  */
 export const FsckJobResponseSchema: GenMessage<FsckJobResponse> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 11);
+  messageDesc(file_agentd_v1_job_service, 12);
 
 /**
  * One promise that does not hold.
@@ -422,7 +481,7 @@ export type FsckDifference = Message<"agentd.v1.FsckDifference"> & {
  * Use `create(FsckDifferenceSchema)` to create a new message.
  */
 export const FsckDifferenceSchema: GenMessage<FsckDifference> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job_service, 12);
+  messageDesc(file_agentd_v1_job_service, 13);
 
 /**
  * Verbs on jobs. Names are "namespaces/NAMESPACE/jobs/JOB".
@@ -479,6 +538,16 @@ export const JobService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchJobsRequestSchema;
     output: typeof JobChangeSchema;
+  },
+  /**
+   * Changes the named fields of a job. ABORTED with the current version when metadata.resource_version is given and has moved.
+   *
+   * @generated from rpc agentd.v1.JobService.UpdateJob
+   */
+  updateJob: {
+    methodKind: "unary";
+    input: typeof UpdateJobRequestSchema;
+    output: typeof JobSchema;
   },
   /**
    * Closes the job's head, then returns: nothing of the job merges after that.

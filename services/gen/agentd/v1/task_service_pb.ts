@@ -6,8 +6,6 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Event } from "./event_pb.ts";
-import { file_agentd_v1_event } from "./event_pb.ts";
 import type { Task, TaskSchema } from "./task_pb.ts";
 import { file_agentd_v1_task } from "./task_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentd/v1/task_service.proto.
  */
 export const file_agentd_v1_task_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxhZ2VudGQvdjEvdGFza19zZXJ2aWNlLnByb3RvEglhZ2VudGQudjEiHgoOR2V0VGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJhChBMaXN0VGFza3NSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgEIAEoCSJmChFMaXN0VGFza3NSZXNwb25zZRIeCgV0YXNrcxgBIAMoCzIPLmFnZW50ZC52MS5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAMgASgJIj0KEVdhdGNoVGFza3NSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAIgASgJIlMKClRhc2tDaGFuZ2USDAoEdHlwZRgBIAEoCRIdCgR0YXNrGAIgASgLMg8uYWdlbnRkLnYxLlRhc2sSGAoQcmVzb3VyY2VfdmVyc2lvbhgDIAEoCSIgChBSZXRyeVRhc2tSZXF1ZXN0EgwKBG5hbWUYASABKAkiIQoRQ2FuY2VsVGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCSIzChJHZXRUYXNrRGlmZlJlcXVlc3QSDAoEbmFtZRgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIm8KE0dldFRhc2tEaWZmUmVzcG9uc2USDwoHYXR0ZW1wdBgBIAEoBRITCgtiYXNlX2NvbW1pdBgCIAEoCRIOCgZjb21taXQYAyABKAkSDAoEZGlmZhgEIAEoDBIUCgxpc190cnVuY2F0ZWQYBSABKAgiRAoTVGFpbFRhc2tMb2dzUmVxdWVzdBIMCgRuYW1lGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDgoGZm9sbG93GAMgASgIIn8KCExvZ0VudHJ5EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIOCgZzb3VyY2UYBCABKAkSDAoEbmFtZRgFIAEoCRIMCgR0ZXh0GAYgASgJIiIKEkV4cGxhaW5UYXNrUmVxdWVzdBIMCgRuYW1lGAEgASgJIjcKE0V4cGxhaW5UYXNrUmVzcG9uc2USDwoHc3VtbWFyeRgBIAEoCRIPCgdkZXRhaWxzGAIgAygJIiEKEUxpc3RFdmVudHNSZXF1ZXN0EgwKBG5hbWUYASABKAkiNgoSTGlzdEV2ZW50c1Jlc3BvbnNlEiAKBmV2ZW50cxgBIAMoCzIQLmFnZW50ZC52MS5FdmVudDL3BAoLVGFza1NlcnZpY2USNQoHR2V0VGFzaxIZLmFnZW50ZC52MS5HZXRUYXNrUmVxdWVzdBoPLmFnZW50ZC52MS5UYXNrEkYKCUxpc3RUYXNrcxIbLmFnZW50ZC52MS5MaXN0VGFza3NSZXF1ZXN0GhwuYWdlbnRkLnYxLkxpc3RUYXNrc1Jlc3BvbnNlEkMKCldhdGNoVGFza3MSHC5hZ2VudGQudjEuV2F0Y2hUYXNrc1JlcXVlc3QaFS5hZ2VudGQudjEuVGFza0NoYW5nZTABEjkKCVJldHJ5VGFzaxIbLmFnZW50ZC52MS5SZXRyeVRhc2tSZXF1ZXN0Gg8uYWdlbnRkLnYxLlRhc2sSOwoKQ2FuY2VsVGFzaxIcLmFnZW50ZC52MS5DYW5jZWxUYXNrUmVxdWVzdBoPLmFnZW50ZC52MS5UYXNrEkwKC0dldFRhc2tEaWZmEh0uYWdlbnRkLnYxLkdldFRhc2tEaWZmUmVxdWVzdBoeLmFnZW50ZC52MS5HZXRUYXNrRGlmZlJlc3BvbnNlEkUKDFRhaWxUYXNrTG9ncxIeLmFnZW50ZC52MS5UYWlsVGFza0xvZ3NSZXF1ZXN0GhMuYWdlbnRkLnYxLkxvZ0VudHJ5MAESTAoLRXhwbGFpblRhc2sSHS5hZ2VudGQudjEuRXhwbGFpblRhc2tSZXF1ZXN0Gh4uYWdlbnRkLnYxLkV4cGxhaW5UYXNrUmVzcG9uc2USSQoKTGlzdEV2ZW50cxIcLmFnZW50ZC52MS5MaXN0RXZlbnRzUmVxdWVzdBodLmFnZW50ZC52MS5MaXN0RXZlbnRzUmVzcG9uc2ViBnByb3RvMw", [file_agentd_v1_event, file_agentd_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChxhZ2VudGQvdjEvdGFza19zZXJ2aWNlLnByb3RvEglhZ2VudGQudjEiHgoOR2V0VGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJ5ChBMaXN0VGFza3NSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgEIAEoCRIWCg5maWVsZF9zZWxlY3RvchgFIAEoCSJmChFMaXN0VGFza3NSZXNwb25zZRIeCgV0YXNrcxgBIAMoCzIPLmFnZW50ZC52MS5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAMgASgJIm0KEVdhdGNoVGFza3NSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAIgASgJEhYKDmxhYmVsX3NlbGVjdG9yGAMgASgJEhYKDmZpZWxkX3NlbGVjdG9yGAQgASgJIlMKClRhc2tDaGFuZ2USDAoEdHlwZRgBIAEoCRIdCgR0YXNrGAIgASgLMg8uYWdlbnRkLnYxLlRhc2sSGAoQcmVzb3VyY2VfdmVyc2lvbhgDIAEoCSIgChBSZXRyeVRhc2tSZXF1ZXN0EgwKBG5hbWUYASABKAkiIQoRQ2FuY2VsVGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCSIzChJHZXRUYXNrRGlmZlJlcXVlc3QSDAoEbmFtZRgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIm8KE0dldFRhc2tEaWZmUmVzcG9uc2USDwoHYXR0ZW1wdBgBIAEoBRITCgtiYXNlX2NvbW1pdBgCIAEoCRIOCgZjb21taXQYAyABKAkSDAoEZGlmZhgEIAEoDBIUCgxpc190cnVuY2F0ZWQYBSABKAgiRAoTVGFpbFRhc2tMb2dzUmVxdWVzdBIMCgRuYW1lGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDgoGZm9sbG93GAMgASgIIn8KCExvZ0VudHJ5EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIOCgZzb3VyY2UYBCABKAkSDAoEbmFtZRgFIAEoCRIMCgR0ZXh0GAYgASgJIiIKEkV4cGxhaW5UYXNrUmVxdWVzdBIMCgRuYW1lGAEgASgJIjcKE0V4cGxhaW5UYXNrUmVzcG9uc2USDwoHc3VtbWFyeRgBIAEoCRIPCgdkZXRhaWxzGAIgAygJMqwECgtUYXNrU2VydmljZRI1CgdHZXRUYXNrEhkuYWdlbnRkLnYxLkdldFRhc2tSZXF1ZXN0Gg8uYWdlbnRkLnYxLlRhc2sSRgoJTGlzdFRhc2tzEhsuYWdlbnRkLnYxLkxpc3RUYXNrc1JlcXVlc3QaHC5hZ2VudGQudjEuTGlzdFRhc2tzUmVzcG9uc2USQwoKV2F0Y2hUYXNrcxIcLmFnZW50ZC52MS5XYXRjaFRhc2tzUmVxdWVzdBoVLmFnZW50ZC52MS5UYXNrQ2hhbmdlMAESOQoJUmV0cnlUYXNrEhsuYWdlbnRkLnYxLlJldHJ5VGFza1JlcXVlc3QaDy5hZ2VudGQudjEuVGFzaxI7CgpDYW5jZWxUYXNrEhwuYWdlbnRkLnYxLkNhbmNlbFRhc2tSZXF1ZXN0Gg8uYWdlbnRkLnYxLlRhc2sSTAoLR2V0VGFza0RpZmYSHS5hZ2VudGQudjEuR2V0VGFza0RpZmZSZXF1ZXN0Gh4uYWdlbnRkLnYxLkdldFRhc2tEaWZmUmVzcG9uc2USRQoMVGFpbFRhc2tMb2dzEh4uYWdlbnRkLnYxLlRhaWxUYXNrTG9nc1JlcXVlc3QaEy5hZ2VudGQudjEuTG9nRW50cnkwARJMCgtFeHBsYWluVGFzaxIdLmFnZW50ZC52MS5FeHBsYWluVGFza1JlcXVlc3QaHi5hZ2VudGQudjEuRXhwbGFpblRhc2tSZXNwb25zZWIGcHJvdG8z", [file_agentd_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * Asks for one task.
@@ -74,6 +72,15 @@ export type ListTasksRequest = Message<"agentd.v1.ListTasksRequest"> & {
    * @generated from field: string label_selector = 4;
    */
   labelSelector: string;
+
+  /**
+   * Kubernetes field selector, as in "status.state=Failed,status.outcome!=Cancelled". Fields: metadata.name, metadata.namespace,
+   * metadata.uid, job, spec.index, spec.item, status.state, status.outcome, status.attempt, status.worker,
+   * status.conditions.TYPE.
+   *
+   * @generated from field: string field_selector = 5;
+   */
+  fieldSelector: string;
 };
 
 /**
@@ -137,6 +144,20 @@ export type WatchTasksRequest = Message<"agentd.v1.WatchTasksRequest"> & {
    * @generated from field: string resource_version = 2;
    */
   resourceVersion: string;
+
+  /**
+   * As in ListTasks. A task that is no longer selected is DELETED, also one that this watch has not named before.
+   *
+   * @generated from field: string label_selector = 3;
+   */
+  labelSelector: string;
+
+  /**
+   * As in ListTasks, and as label_selector.
+   *
+   * @generated from field: string field_selector = 4;
+   */
+  fieldSelector: string;
 };
 
 /**
@@ -441,48 +462,6 @@ export const ExplainTaskResponseSchema: GenMessage<ExplainTaskResponse> = /*@__P
   messageDesc(file_agentd_v1_task_service, 12);
 
 /**
- * Asks for events.
- *
- * @generated from message agentd.v1.ListEventsRequest
- */
-export type ListEventsRequest = Message<"agentd.v1.ListEventsRequest"> & {
-  /**
-   * Full name of a job or of a task.
-   *
-   * @generated from field: string name = 1;
-   */
-  name: string;
-};
-
-/**
- * Describes the message agentd.v1.ListEventsRequest.
- * Use `create(ListEventsRequestSchema)` to create a new message.
- */
-export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 13);
-
-/**
- * Events, oldest first; at most 1,000.
- *
- * @generated from message agentd.v1.ListEventsResponse
- */
-export type ListEventsResponse = Message<"agentd.v1.ListEventsResponse"> & {
-  /**
-   * Oldest first.
-   *
-   * @generated from field: repeated agentd.v1.Event events = 1;
-   */
-  events: Event[];
-};
-
-/**
- * Describes the message agentd.v1.ListEventsResponse.
- * Use `create(ListEventsResponseSchema)` to create a new message.
- */
-export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 14);
-
-/**
  * Verbs on tasks. Names are "namespaces/NAMESPACE/jobs/JOB/tasks/TASK"; JOB may be "-" where the task's name alone is unique.
  *
  * @generated from service agentd.v1.TaskService
@@ -567,16 +546,6 @@ export const TaskService: GenService<{
     methodKind: "unary";
     input: typeof ExplainTaskRequestSchema;
     output: typeof ExplainTaskResponseSchema;
-  },
-  /**
-   * What happened to the task or job, oldest first.
-   *
-   * @generated from rpc agentd.v1.TaskService.ListEvents
-   */
-  listEvents: {
-    methodKind: "unary";
-    input: typeof ListEventsRequestSchema;
-    output: typeof ListEventsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_agentd_v1_task_service, 0);

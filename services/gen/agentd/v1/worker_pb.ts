@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentd/v1/worker.proto.
  */
 export const file_agentd_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChZhZ2VudGQvdjEvd29ya2VyLnByb3RvEglhZ2VudGQudjEifQoGV29ya2VyEiUKCG1ldGFkYXRhGAEgASgLMhMuYWdlbnRkLnYxLk1ldGFkYXRhEiMKBHNwZWMYAiABKAsyFS5hZ2VudGQudjEuV29ya2VyU3BlYxInCgZzdGF0dXMYAyABKAsyFy5hZ2VudGQudjEuV29ya2VyU3RhdHVzIhsKCldvcmtlclNwZWMSDQoFc2xvdHMYASABKAUi0AEKDFdvcmtlclN0YXR1cxINCgVzdGF0ZRgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRILCgNwaWQYAyABKAUSDwoHdmVyc2lvbhgEIAEoCRIPCgdzYW5kYm94GAUgASgJEgwKBGJ1c3kYBiABKAUSLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOaGVhcnRiZWF0X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_agentd_v1_resource, file_google_protobuf_timestamp]);
+  fileDesc("ChZhZ2VudGQvdjEvd29ya2VyLnByb3RvEglhZ2VudGQudjEifQoGV29ya2VyEiUKCG1ldGFkYXRhGAEgASgLMhMuYWdlbnRkLnYxLk1ldGFkYXRhEiMKBHNwZWMYAiABKAsyFS5hZ2VudGQudjEuV29ya2VyU3BlYxInCgZzdGF0dXMYAyABKAsyFy5hZ2VudGQudjEuV29ya2VyU3RhdHVzImEKCldvcmtlclNwZWMSDQoFc2xvdHMYASABKAUSEAoIY29yZG9uZWQYAiABKAgSMgoOZHJhaW5fZGVhZGxpbmUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItABCgxXb3JrZXJTdGF0dXMSDQoFc3RhdGUYASABKAkSEAoIaG9zdG5hbWUYAiABKAkSCwoDcGlkGAMgASgFEg8KB3ZlcnNpb24YBCABKAkSDwoHc2FuZGJveBgFIAEoCRIMCgRidXN5GAYgASgFEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmhlYXJ0YmVhdF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_agentd_v1_resource, file_google_protobuf_timestamp]);
 
 /**
  * A process that runs sub-agents.
@@ -32,7 +32,7 @@ export type Worker = Message<"agentd.v1.Worker"> & {
   metadata?: Metadata | undefined;
 
   /**
-   * What it offers.
+   * What it offers, and what is wanted of it.
    *
    * @generated from field: agentd.v1.WorkerSpec spec = 2;
    */
@@ -54,7 +54,7 @@ export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
   messageDesc(file_agentd_v1_worker, 0);
 
 /**
- * What a worker offers.
+ * What a worker offers, and what is wanted of it. Lasts over restarts of the worker.
  *
  * @generated from message agentd.v1.WorkerSpec
  */
@@ -65,6 +65,20 @@ export type WorkerSpec = Message<"agentd.v1.WorkerSpec"> & {
    * @generated from field: int32 slots = 1;
    */
   slots: number;
+
+  /**
+   * True: it gets no new attempts.
+   *
+   * @generated from field: bool cordoned = 2;
+   */
+  cordoned: boolean;
+
+  /**
+   * Set while it is being drained: what it still holds then is given to other workers.
+   *
+   * @generated from field: google.protobuf.Timestamp drain_deadline = 3;
+   */
+  drainDeadline?: Timestamp | undefined;
 };
 
 /**
@@ -81,7 +95,7 @@ export const WorkerSpecSchema: GenMessage<WorkerSpec> = /*@__PURE__*/
  */
 export type WorkerStatus = Message<"agentd.v1.WorkerStatus"> & {
   /**
-   * Ready, Draining or Lost.
+   * Ready, Cordoned, Draining, Drained (cordoned, and holds nothing) or Lost.
    *
    * @generated from field: string state = 1;
    */

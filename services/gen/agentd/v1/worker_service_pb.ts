@@ -8,13 +8,15 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Worker, WorkerSchema } from "./worker_pb.ts";
 import { file_agentd_v1_worker } from "./worker_pb.ts";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file agentd/v1/worker_service.proto.
  */
 export const file_agentd_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5hZ2VudGQvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SCWFnZW50ZC52MSIgChBHZXRXb3JrZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkiOwoSTGlzdFdvcmtlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlIKE0xpc3RXb3JrZXJzUmVzcG9uc2USIgoHd29ya2VycxgBIAMoCzIRLmFnZW50ZC52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMpoBCg1Xb3JrZXJTZXJ2aWNlEjsKCUdldFdvcmtlchIbLmFnZW50ZC52MS5HZXRXb3JrZXJSZXF1ZXN0GhEuYWdlbnRkLnYxLldvcmtlchJMCgtMaXN0V29ya2VycxIdLmFnZW50ZC52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHi5hZ2VudGQudjEuTGlzdFdvcmtlcnNSZXNwb25zZWIGcHJvdG8z", [file_agentd_v1_worker]);
+  fileDesc("Ch5hZ2VudGQvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SCWFnZW50ZC52MSIgChBHZXRXb3JrZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkiawoSTGlzdFdvcmtlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhYKDmxhYmVsX3NlbGVjdG9yGAMgASgJEhYKDmZpZWxkX3NlbGVjdG9yGAQgASgJImwKE0xpc3RXb3JrZXJzUmVzcG9uc2USIgoHd29ya2VycxgBIAMoCzIRLmFnZW50ZC52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YAyABKAkiXwoTV2F0Y2hXb3JrZXJzUmVxdWVzdBIYChByZXNvdXJjZV92ZXJzaW9uGAEgASgJEhYKDmxhYmVsX3NlbGVjdG9yGAIgASgJEhYKDmZpZWxkX3NlbGVjdG9yGAMgASgJIlkKDFdvcmtlckNoYW5nZRIMCgR0eXBlGAEgASgJEiEKBndvcmtlchgCIAEoCzIRLmFnZW50ZC52MS5Xb3JrZXISGAoQcmVzb3VyY2VfdmVyc2lvbhgDIAEoCSIjChNDb3Jkb25Xb3JrZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkiJQoVVW5jb3Jkb25Xb3JrZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkiTgoSRHJhaW5Xb3JrZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkSKgoHdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjKwAwoNV29ya2VyU2VydmljZRI7CglHZXRXb3JrZXISGy5hZ2VudGQudjEuR2V0V29ya2VyUmVxdWVzdBoRLmFnZW50ZC52MS5Xb3JrZXISTAoLTGlzdFdvcmtlcnMSHS5hZ2VudGQudjEuTGlzdFdvcmtlcnNSZXF1ZXN0Gh4uYWdlbnRkLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USSQoMV2F0Y2hXb3JrZXJzEh4uYWdlbnRkLnYxLldhdGNoV29ya2Vyc1JlcXVlc3QaFy5hZ2VudGQudjEuV29ya2VyQ2hhbmdlMAESQQoMQ29yZG9uV29ya2VyEh4uYWdlbnRkLnYxLkNvcmRvbldvcmtlclJlcXVlc3QaES5hZ2VudGQudjEuV29ya2VyEkUKDlVuY29yZG9uV29ya2VyEiAuYWdlbnRkLnYxLlVuY29yZG9uV29ya2VyUmVxdWVzdBoRLmFnZW50ZC52MS5Xb3JrZXISPwoLRHJhaW5Xb3JrZXISHS5hZ2VudGQudjEuRHJhaW5Xb3JrZXJSZXF1ZXN0GhEuYWdlbnRkLnYxLldvcmtlcmIGcHJvdG8z", [file_agentd_v1_worker, file_google_protobuf_duration]);
 
 /**
  * Asks for one worker.
@@ -56,6 +58,21 @@ export type ListWorkersRequest = Message<"agentd.v1.ListWorkersRequest"> & {
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Kubernetes label selector.
+   *
+   * @generated from field: string label_selector = 3;
+   */
+  labelSelector: string;
+
+  /**
+   * Kubernetes field selector, as in "status.state=Ready". Fields: metadata.name, metadata.uid, spec.slots, spec.cordoned,
+   * status.state, status.hostname, status.version, status.sandbox, status.busy.
+   *
+   * @generated from field: string field_selector = 4;
+   */
+  fieldSelector: string;
 };
 
 /**
@@ -84,6 +101,13 @@ export type ListWorkersResponse = Message<"agentd.v1.ListWorkersResponse"> & {
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Watch from here.
+   *
+   * @generated from field: string resource_version = 3;
+   */
+  resourceVersion: string;
 };
 
 /**
@@ -92,6 +116,146 @@ export type ListWorkersResponse = Message<"agentd.v1.ListWorkersResponse"> & {
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
   messageDesc(file_agentd_v1_worker_service, 2);
+
+/**
+ * Asks for changes of workers.
+ *
+ * @generated from message agentd.v1.WatchWorkersRequest
+ */
+export type WatchWorkersRequest = Message<"agentd.v1.WatchWorkersRequest"> & {
+  /**
+   * Changes after this; empty means: first the present state, then changes.
+   *
+   * @generated from field: string resource_version = 1;
+   */
+  resourceVersion: string;
+
+  /**
+   * As in ListWorkers. A worker that is no longer selected is DELETED, also one that this watch has not named before.
+   *
+   * @generated from field: string label_selector = 2;
+   */
+  labelSelector: string;
+
+  /**
+   * As in ListWorkers, and as label_selector.
+   *
+   * @generated from field: string field_selector = 3;
+   */
+  fieldSelector: string;
+};
+
+/**
+ * Describes the message agentd.v1.WatchWorkersRequest.
+ * Use `create(WatchWorkersRequestSchema)` to create a new message.
+ */
+export const WatchWorkersRequestSchema: GenMessage<WatchWorkersRequest> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_worker_service, 3);
+
+/**
+ * One change.
+ *
+ * @generated from message agentd.v1.WorkerChange
+ */
+export type WorkerChange = Message<"agentd.v1.WorkerChange"> & {
+  /**
+   * "ADDED", "MODIFIED", "DELETED" or "BOOKMARK".
+   *
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * The worker; on DELETED its last state, on BOOKMARK absent.
+   *
+   * @generated from field: agentd.v1.Worker worker = 2;
+   */
+  worker?: Worker | undefined;
+
+  /**
+   * Where to go on from.
+   *
+   * @generated from field: string resource_version = 3;
+   */
+  resourceVersion: string;
+};
+
+/**
+ * Describes the message agentd.v1.WorkerChange.
+ * Use `create(WorkerChangeSchema)` to create a new message.
+ */
+export const WorkerChangeSchema: GenMessage<WorkerChange> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_worker_service, 4);
+
+/**
+ * Asks that a worker gets no new attempts.
+ *
+ * @generated from message agentd.v1.CordonWorkerRequest
+ */
+export type CordonWorkerRequest = Message<"agentd.v1.CordonWorkerRequest"> & {
+  /**
+   * Full name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message agentd.v1.CordonWorkerRequest.
+ * Use `create(CordonWorkerRequestSchema)` to create a new message.
+ */
+export const CordonWorkerRequestSchema: GenMessage<CordonWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_worker_service, 5);
+
+/**
+ * Asks that a worker gets attempts again.
+ *
+ * @generated from message agentd.v1.UncordonWorkerRequest
+ */
+export type UncordonWorkerRequest = Message<"agentd.v1.UncordonWorkerRequest"> & {
+  /**
+   * Full name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message agentd.v1.UncordonWorkerRequest.
+ * Use `create(UncordonWorkerRequestSchema)` to create a new message.
+ */
+export const UncordonWorkerRequestSchema: GenMessage<UncordonWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_worker_service, 6);
+
+/**
+ * Asks that a worker ends what it holds.
+ *
+ * @generated from message agentd.v1.DrainWorkerRequest
+ */
+export type DrainWorkerRequest = Message<"agentd.v1.DrainWorkerRequest"> & {
+  /**
+   * Full name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How long attempts may go on, at most 24 h; 0 gives them back at once. Absent means 30 min.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message agentd.v1.DrainWorkerRequest.
+ * Use `create(DrainWorkerRequestSchema)` to create a new message.
+ */
+export const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_worker_service, 7);
 
 /**
  * Verbs on workers. Names are "workers/WORKER".
@@ -118,6 +282,47 @@ export const WorkerService: GenService<{
     methodKind: "unary";
     input: typeof ListWorkersRequestSchema;
     output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * Changes after a resource version, ordered and gapless, or OUT_OF_RANGE.
+   *
+   * @generated from rpc agentd.v1.WorkerService.WatchWorkers
+   */
+  watchWorkers: {
+    methodKind: "server_streaming";
+    input: typeof WatchWorkersRequestSchema;
+    output: typeof WorkerChangeSchema;
+  },
+  /**
+   * The worker gets no new attempts; what it holds goes on. Lasts over its restarts, until UncordonWorker.
+   *
+   * @generated from rpc agentd.v1.WorkerService.CordonWorker
+   */
+  cordonWorker: {
+    methodKind: "unary";
+    input: typeof CordonWorkerRequestSchema;
+    output: typeof WorkerSchema;
+  },
+  /**
+   * The worker gets attempts again; ends a drain too.
+   *
+   * @generated from rpc agentd.v1.WorkerService.UncordonWorker
+   */
+  uncordonWorker: {
+    methodKind: "unary";
+    input: typeof UncordonWorkerRequestSchema;
+    output: typeof WorkerSchema;
+  },
+  /**
+   * Cordons the worker; what it still holds after the timeout is given to other workers, without counting as a failure. Returns at
+   * once: the worker is drained when its state is Drained.
+   *
+   * @generated from rpc agentd.v1.WorkerService.DrainWorker
+   */
+  drainWorker: {
+    methodKind: "unary";
+    input: typeof DrainWorkerRequestSchema;
+    output: typeof WorkerSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_agentd_v1_worker_service, 0);
