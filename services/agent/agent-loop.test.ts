@@ -4,10 +4,10 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AgentdError } from "../core/errors.ts";
 import type { ChatReply, ChatRequest } from "../model/chat.ts";
-import { type AgentLimits, type AgentResult, runAgent } from "./agent-loop.ts";
-import { calls, type ScriptStep, scriptedModel } from "./scripted-model.ts";
+import { runAgent } from "./agent-loop.ts";
+import { calls, fixedWindow, type ScriptStep, scriptedModel } from "./scripted-model.ts";
+import { type Ran, type RunOptions, runScript } from "./scripted-run.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "./temporary-worktree.ts";
-import type { TurnRecord } from "./transcript.ts";
 
 let tree: TemporaryWorktree;
 beforeEach(async () => {
@@ -19,42 +19,7 @@ const done = calls(["finish", { status: "done", summary: "All done." }]);
 const read = calls(["read", { file_path: "a.ts", offset: null, limit: null }]);
 const text: Partial<ChatReply> = { content: "I will do it soon." };
 
-interface Ran {
-  readonly result: AgentResult;
-  readonly turns: TurnRecord[];
-  readonly requests: ChatRequest[];
-}
-
-async function run(script: readonly ScriptStep[], options: RunOptions = {}): Promise<Ran> {
-  const turns: TurnRecord[] = [];
-  const model = scriptedModel(...script);
-  const result = await runAgent(
-    {
-      model,
-      tools: tree.tools,
-      clock: options.clock ?? { now: () => Date.now() },
-      onTurn: async (turn) => void turns.push(turn),
-      log: pino({ level: "silent" }),
-    },
-    {
-      systemPrompt: "system",
-      jobText: "job",
-      taskText: "task",
-      limits: { turnsMax: 20, tokensMax: 1_000_000, wallMs: 60_000, ...options.limits },
-      affinityKey: "key",
-      traceparent: "00-trace",
-      outputTokensMax: 500,
-    },
-    options.signal ?? new AbortController().signal,
-  );
-  return { result, turns, requests: model.requests };
-}
-
-interface RunOptions {
-  readonly limits?: Partial<AgentLimits>;
-  readonly clock?: { now(): number };
-  readonly signal?: AbortSignal;
-}
+const run = (script: readonly ScriptStep[], options?: RunOptions): Promise<Ran> => runScript(tree, script, options);
 
 /** The last message of the last request. */
 const lastTold = (ran: Ran) => ran.requests.at(-1)?.messages.at(-1)?.content ?? "";
@@ -313,27 +278,6 @@ describe("limits", () => {
   });
 });
 
-describe("repetition", () => {
-  it("is named at the third and ends with StuckLoop at the fifth time", async () => {
-    const ran = await run([read]);
-    expect(ran.result).toMatchObject({ outcome: "StuckLoop", turns: 5 });
-    expect(ran.result.detail).toBe("the same read call gave the same result 5 times");
-    const told = ran.requests.map((request) => JSON.stringify(request.messages.at(-1)).includes("repeating yourself"));
-    expect(told).toEqual([false, false, false, true, false]);
-  });
-
-  it("is found in cycles of several calls", async () => {
-    const other = calls(["bash", { command: "true" }]);
-    const script = Array.from({ length: 10 }, () => [read, other]).flat();
-    expect((await run(script)).result).toMatchObject({ outcome: "StuckLoop", turns: 10 });
-  });
-
-  it("is no loop while the results change", async () => {
-    const count = calls(["bash", { command: "echo x >> log; wc -l < log" }]);
-    expect((await run([...Array.from({ length: 8 }, () => count), done])).result.outcome).toBe("Done");
-  });
-});
-
 describe("errors", () => {
   it("of a server that refuses the request for good are a ModelError", async () => {
     const refuse: ScriptStep = async () => {
@@ -350,7 +294,9 @@ describe("errors", () => {
     const failing = runAgent(
       {
         model: scriptedModel(read),
+        tokens: fixedWindow(100_000),
         tools: tree.tools,
+        instructions: tree.instructions,
         clock: { now: () => 0 },
         onTurn: () => Promise.reject(new AgentdError("STORE_UNAVAILABLE", "NATS is down")),
         log: pino({ level: "silent" }),

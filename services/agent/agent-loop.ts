@@ -1,8 +1,12 @@
 import { formatDuration } from "../core/duration.ts";
 import { isAgentdError } from "../core/errors.ts";
 import type { Notice } from "../core/task.ts";
-import type { ChatModel, ChatReply, ChatUsage } from "../model/chat.ts";
+import type { ChatModel, ChatReply, ChatUsage, TokenCounter } from "../model/chat.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
+import { type Asking, chantReason, createAsking } from "./ask-model.ts";
+import type { RepositoryInstructions } from "./context/instructions.ts";
+import { createConversationFitter } from "./context/keep-fitting.ts";
+import { createLedger, type Ledger } from "./context/ledger.ts";
 import { type Conversation, createConversation } from "./conversation.ts";
 import { createGuards, type Guards } from "./guards/guards.ts";
 import { openingMessages } from "./prompt.ts";
@@ -64,7 +68,10 @@ export interface AgentTask {
 
 export interface AgentDeps {
   readonly model: ChatModel;
+  /** Tells how long the conversation is, and how long it may be. */
+  readonly tokens: TokenCounter;
   readonly tools: ToolSet;
+  readonly instructions: RepositoryInstructions;
   readonly clock: Clock;
   /** Stores a turn before the next one starts; what it throws ends the run. Bounded as `transcript.ts` says. */
   onTurn(turn: TurnRecord): Promise<void>;
@@ -75,6 +82,8 @@ export interface AgentDeps {
 const nudgesMax = 2;
 /** Consecutive answers without one valid call among their calls (mini-swe-agent: RepeatedFormatError after 3). */
 const invalidTurnsMax = 3;
+/** Chanting answers: the first gets a nudge. */
+const chantsMax = 2;
 /** Calls in a row without any argument after which the next answer must be a checked call: the model lost its own thoughts. */
 const emptyCallsMax = 2;
 /** Share of the turns, tokens or time at which the model is told once that they run out. */
@@ -87,12 +96,30 @@ const warnAt = 0.8;
  */
 export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSignal): Promise<AgentResult> {
   signal.throwIfAborted();
+  const instructions = await deps.instructions.atRoot(signal);
   const wall = createWallBudget(deps.clock, task.limits.wallMs);
+  const opening = openingMessages(task.systemPrompt, { ...task, instructions });
+  const conversation = createConversation(opening, deps.tools.schemas);
+  const ledger = createLedger();
   const run: Run = {
     deps,
     task,
     wall,
-    conversation: createConversation(openingMessages(task.systemPrompt, task), deps.tools.schemas),
+    conversation,
+    ledger,
+    asking: createAsking({
+      model: deps.model,
+      fitter: createConversationFitter({ model: deps.model, tokens: deps.tokens, ledger }),
+      conversation,
+      request: {
+        tools: deps.tools.schemas,
+        outputTokensMax: task.outputTokensMax,
+        affinityKey: task.affinityKey,
+        onWaiting: (isWaiting) => wall.setWaiting(isWaiting),
+        ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
+      },
+      onAsked: () => wall.setWaiting(false),
+    }),
     guards: createGuards(),
     signal: AbortSignal.any([signal, wall.signal]),
     turns: 0,
@@ -100,6 +127,7 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
     textTurns: 0,
     invalidTurns: 0,
     emptyCalls: 0,
+    chants: 0,
     hasWarned: false,
   };
   try {
@@ -124,6 +152,8 @@ interface Run {
   readonly task: AgentTask;
   readonly wall: WallBudget;
   readonly conversation: Conversation;
+  readonly ledger: Ledger;
+  readonly asking: Asking;
   readonly guards: Guards;
   readonly signal: AbortSignal;
   turns: number;
@@ -133,6 +163,8 @@ interface Run {
   invalidTurns: number;
   /** Calls without any argument since the last call that had some. */
   emptyCalls: number;
+  /** Answers that were cut because the model chanted. */
+  chants: number;
   hasWarned: boolean;
 }
 
@@ -159,13 +191,16 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
   const isRequired = run.textTurns > nudgesMax || run.emptyCalls >= emptyCallsMax;
   const toolChoice: TurnRecord["toolChoice"] = isRequired ? "required" : "auto";
   const requestDigest = run.conversation.digest();
-  const reply = await askModel(run, toolChoice);
+  const answer = await run.asking.ask(toolChoice, run.signal);
+  if ("exhausted" in answer) return { outcome: "MaxTurns", detail: answer.exhausted };
+  const { reply, compactions, summaries } = answer;
   const atMs = run.deps.clock.now();
   run.turns += 1;
-  run.usage = addUsage(run.usage, reply.usage);
+  const usage = summaries.reduce((sum, summary) => addUsage(sum, summary.usage), reply.usage);
+  run.usage = addUsage(run.usage, usage);
   const calls: CallRecord[] = [];
   const store = () => {
-    const { content, reasoning, isTruncated, usage, endpoint } = reply;
+    const { content, reasoning, isTruncated, endpoint } = reply;
     const record = {
       turn: run.turns,
       atMs,
@@ -176,6 +211,7 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
       isTruncated,
       usage,
       endpoint,
+      compactions,
     };
     const callsOmitted = reply.toolCalls.length - calls.length;
     return run.deps.onTurn(boundTurnRecord({ ...record, calls, callsOmitted }));
@@ -192,32 +228,21 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
   return ending;
 }
 
-async function askModel(run: Run, toolChoice: "auto" | "required"): Promise<ChatReply> {
-  const { task, deps, wall } = run;
-  try {
-    return await deps.model.chat(
-      {
-        messages: [...run.conversation.messages],
-        tools: deps.tools.schemas,
-        toolChoice,
-        outputTokensMax: task.outputTokensMax,
-        affinityKey: task.affinityKey,
-        onWaiting: (isWaiting) => wall.setWaiting(isWaiting),
-        ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
-      },
-      run.signal,
-    );
-  } finally {
-    wall.setWaiting(false);
-  }
-}
-
 async function useReply(run: Run, reply: ChatReply, records: CallRecord[]): Promise<Ending | undefined> {
+  if (reply.cutReason === chantReason) run.chants += 1;
+  if (run.chants >= chantsMax) return { outcome: "StuckLoop", detail: `in ${run.chants} answers ${chantReason}` };
   const calls = run.conversation.addReply(reply, run.turns);
   if (calls.length === 0) return withoutCalls(run, reply);
   for (const call of calls) run.emptyCalls = isEmptyCall(call.arguments) ? run.emptyCalls + 1 : 0;
   const result = await runCalls(
-    { tools: run.deps.tools, clock: run.deps.clock, conversation: run.conversation, guards: run.guards },
+    {
+      tools: run.deps.tools,
+      instructions: run.deps.instructions,
+      clock: run.deps.clock,
+      conversation: run.conversation,
+      guards: run.guards,
+      ledger: run.ledger,
+    },
     { turn: run.turns, calls, isTruncated: reply.isTruncated, records, lastNotes: () => budgetWarning(run) },
     run.signal,
   );
@@ -255,6 +280,9 @@ function withoutCalls(run: Run, reply: ChatReply): Ending | undefined {
 }
 
 function nudge(run: Run, reply: ChatReply): string {
+  if (reply.cutReason !== undefined) {
+    return `Your answer was cut off because ${reply.cutReason}; nothing was done. Answer with one tool call and few words.`;
+  }
   if (reply.isTruncated) {
     return (
       `Your answer was cut off at the output limit of ${run.task.outputTokensMax} tokens before a tool call was complete, ` +

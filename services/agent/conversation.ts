@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { ChatMessage, ChatReply, ToolCall, ToolSchema } from "../model/chat.ts";
 import { parseArguments } from "./tools/tool-set.ts";
 
-/** The messages of one attempt: append-only, so that each request is a prefix of the next one. */
+/** The messages of one attempt: append-only between two compactions, so that each request is a prefix of the next one. */
 export interface Conversation {
   readonly messages: readonly ChatMessage[];
   /** sha256 chain over the tools and all messages up to now, hex. */
@@ -11,12 +11,15 @@ export interface Conversation {
   addReply(reply: ChatReply, turn: number): readonly ToolCall[];
   addToolResult(toolCallId: string, content: string): void;
   addUser(content: string): void;
+  /** Goes on with these messages instead: a compaction. The digest starts anew. */
+  replace(messages: readonly ChatMessage[]): void;
 }
 
 /** Starts with `opening`. */
 export function createConversation(opening: readonly ChatMessage[], tools: readonly ToolSchema[]): Conversation {
   const messages: ChatMessage[] = [];
-  const hash = createHash("sha256").update(JSON.stringify(tools));
+  const toolsText = JSON.stringify(tools);
+  let hash = createHash("sha256").update(toolsText);
   const usedIds = new Set<string>();
   const add = (message: ChatMessage) => {
     messages.push(message);
@@ -39,6 +42,12 @@ export function createConversation(opening: readonly ChatMessage[], tools: reado
     },
     addToolResult: (toolCallId, content) => add({ role: "tool", toolCallId, content }),
     addUser: (content) => add({ role: "user", content }),
+    replace(replacement) {
+      hash = createHash("sha256").update(toolsText);
+      const kept = [...replacement];
+      messages.length = 0;
+      for (const message of kept) add(message);
+    },
   };
 }
 

@@ -1,4 +1,6 @@
 import type { ToolCall } from "../model/chat.ts";
+import type { RepositoryInstructions } from "./context/instructions.ts";
+import type { Ledger } from "./context/ledger.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Guards } from "./guards/guards.ts";
 import type { FinishClaim } from "./tools/finish.ts";
@@ -23,9 +25,11 @@ const callsPerReplyMax = 32;
 
 interface CallDeps {
   readonly tools: ToolSet;
+  readonly instructions: RepositoryInstructions;
   readonly clock: Clock;
   readonly conversation: Conversation;
   readonly guards: Guards;
+  readonly ledger: Ledger;
 }
 
 interface ReplyCalls {
@@ -62,9 +66,14 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
       isError: result.isError,
     });
     results.push(result.isError ? `Error: ${result.content}` : result.content);
-    const args = parseArguments(call.arguments) ?? call.arguments;
+    const args = parseArguments(call.arguments);
     const { isError } = result;
-    const guard = deps.guards.record({ turn: reply.turn, tool: call.name, args, result: result.content, isError });
+    const step = { turn: reply.turn, tool: call.name, args: args ?? call.arguments, result: result.content, isError };
+    deps.ledger.record(step);
+    const guard = deps.guards.record(step);
+    const path = args?.["file_path"];
+    const nearby = isError || typeof path !== "string" ? "" : await deps.instructions.near(path, signal);
+    if (nearby !== "") notes.push(`Instructions of the repository for this folder:\n${nearby}`);
     if (guard.kind === "nudge") notes.push(guard.text);
     if (guard.kind === "stuck") stuck = guard.text;
   }

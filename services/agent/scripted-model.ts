@@ -1,4 +1,5 @@
-import type { ChatModel, ChatReply, ChatRequest } from "../model/chat.ts";
+import type { ChatModel, ChatReply, ChatRequest, TokenCounter } from "../model/chat.ts";
+import { charsOf } from "./context/shorten.ts";
 
 /** What a test lets the model answer: a reply's interesting fields, or a function that may wait or throw. */
 export type ScriptStep =
@@ -36,5 +37,13 @@ export function calls(...made: readonly (readonly [name: string, args: unknown])
       name,
       arguments: typeof args === "string" ? args : JSON.stringify(args),
     })),
+  };
+}
+
+/** A counter for tests: a token is four characters of what is sent. */
+export function fixedWindow(contextTokensMax: number): TokenCounter {
+  return {
+    countTokens: async ({ messages }) => ({ tokens: Math.ceil(charsOf(messages) / 4), isExact: true }),
+    contextTokensMax: async () => contextTokensMax,
   };
 }

@@ -3,13 +3,16 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { runCommand } from "../platform/process/run-command.ts";
 import { createAgentTools } from "./agent-tools.ts";
+import { createRepositoryInstructions, type RepositoryInstructions } from "./context/instructions.ts";
 import type { Exec } from "./exec.ts";
 import type { ToolResult, ToolSet } from "./tools/tool-set.ts";
+import { createWorktreeFiles } from "./worktree-files.ts";
 
 /** A throw-away worktree with tools that really work in it, for tests. */
 export interface TemporaryWorktree extends AsyncDisposable {
   readonly root: string;
   readonly tools: ToolSet;
+  readonly instructions: RepositoryInstructions;
   /** Checks and runs one call; throws when the check refuses it. */
   use(name: string, args: unknown): Promise<ToolResult>;
 }
@@ -29,6 +32,7 @@ export async function createTemporaryWorktree(
   return {
     root,
     tools,
+    instructions: createRepositoryInstructions(await createWorktreeFiles(root)),
     async use(name, args) {
       const verdict = tools.check({ id: "1", name, arguments: JSON.stringify(args) });
       if ("problem" in verdict) throw new Error(verdict.problem);

@@ -16,6 +16,7 @@ function record(changes: Partial<TurnRecord>): TurnRecord {
     callsOmitted: 0,
     usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
     endpoint: "e",
+    compactions: [],
     ...changes,
   };
 }

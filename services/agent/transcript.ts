@@ -1,5 +1,6 @@
 import type { ChatUsage } from "../model/chat.ts";
 import { clipEnd, clipMiddle } from "./clip.ts";
+import type { Compaction } from "./context/keep-fitting.ts";
 
 /** One call of a turn, as it is recorded. */
 export interface CallRecord {
@@ -27,8 +28,11 @@ export interface TurnRecord {
   readonly calls: readonly CallRecord[];
   /** Calls that are not listed, because there were too many. */
   readonly callsOmitted: number;
+  /** With the tokens of summaries that were made for this turn. */
   readonly usage: ChatUsage;
   readonly endpoint: string;
+  /** How the conversation was shortened before this answer, oldest first. */
+  readonly compactions: readonly Compaction[];
 }
 
 /** A turn's JSON is never larger: well below the 1 MB that a NATS message may have. */
@@ -55,6 +59,7 @@ function cutTexts(record: TurnRecord, charsMax: number): TurnRecord {
     content: clipMiddle(record.content, charsMax),
     reasoning: clipMiddle(record.reasoning, charsMax),
     endpoint: record.endpoint.slice(0, 256),
+    compactions: record.compactions.map((each) => ({ ...each, summary: clipMiddle(each.summary, charsMax) })),
     calls: record.calls.map((call) => ({
       ...call,
       name: clipEnd(call.name, 64),

@@ -6,6 +6,7 @@ import { systemPrompt } from "../../services/agent/prompt.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/agent/temporary-worktree.ts";
 import type { TurnRecord } from "../../services/agent/transcript.ts";
 import type { Notice } from "../../services/core/task.ts";
+import { estimatedTokens } from "../../services/model/estimated-tokens.ts";
 import { type ChatModelPool, createChatModel } from "../../services/model/chat-model.ts";
 import { createLogger } from "../../services/platform/telemetry/log.ts";
 import { parseSimConfig } from "../../services/vllm-sim/config.ts";
@@ -49,7 +50,9 @@ async function work(
   const result = await runAgent(
     {
       model,
+      tokens: estimatedTokens,
       tools: tree.tools,
+      instructions: tree.instructions,
       clock: { now: () => performance.now() },
       log,
       onTurn: async (turn) => {

@@ -1,10 +1,12 @@
 import { type AgentResult, runAgent } from "../../agent/agent-loop.ts";
 import { createAgentTools } from "../../agent/agent-tools.ts";
+import { createRepositoryInstructions } from "../../agent/context/instructions.ts";
 import { systemPrompt } from "../../agent/prompt.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
+import { createWorktreeFiles } from "../../agent/worktree-files.ts";
 import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
-import type { ChatModel } from "../../model/chat.ts";
+import type { ChatModel, TokenCounter } from "../../model/chat.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { SandboxedShell } from "../workspace/sandboxed-shell.ts";
 import type { CommandPlace } from "../workspace/shell.ts";
@@ -23,6 +25,7 @@ export type RunAgentTask = (
 
 export interface AgentTaskDeps {
   readonly model: ChatModel;
+  readonly tokens: TokenCounter;
   readonly shell: SandboxedShell;
   /** Whether the agent's commands may reach the network, where the sandbox can tell. */
   readonly network: boolean;
@@ -40,6 +43,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
       deps.shell.execIn(place, { network: deps.network }),
       assignment.tools,
     );
+    const instructions = createRepositoryInstructions(await createWorktreeFiles(place.tree));
     let usage = noUsage;
     const onTurn = async (turn: TurnRecord): Promise<void> => {
       usage = addUsage(usage, { ...turn.usage, turns: 1, seconds: 0 });
@@ -48,7 +52,15 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
     };
     try {
       return await runAgent(
-        { model: deps.model, tools, clock: Date, onTurn, log: deps.logger.child({ uid, task, attempt }) },
+        {
+          model: deps.model,
+          tokens: deps.tokens,
+          tools,
+          instructions,
+          clock: Date,
+          onTurn,
+          log: deps.logger.child({ uid, task, attempt }),
+        },
         {
           systemPrompt,
           jobText: assignment.jobText,

@@ -1,0 +1,81 @@
+import { isAgentdError } from "../core/errors.ts";
+import type { ChatModel, ChatReply, ChatRequest } from "../model/chat.ts";
+import type { Compaction, ConversationFitter } from "./context/keep-fitting.ts";
+import type { Conversation } from "./conversation.ts";
+import { createChantDetector } from "./guards/chant-detector.ts";
+
+/** The next answer of the model, or that the conversation cannot be made short enough for one. */
+export type Answer =
+  | {
+      readonly reply: ChatReply;
+      /** How the conversation was shortened before this answer, oldest first. */
+      readonly compactions: readonly Compaction[];
+      /** Answers that hold summaries: their tokens count. */
+      readonly summaries: readonly ChatReply[];
+    }
+  | { readonly exhausted: string };
+
+/** Asks for the next answer over a conversation that is made to fit the model's window first. */
+export interface Asking {
+  /**
+   * @throws what the model throws, but CONTEXT_OVERFLOW while the conversation can still be shortened; the signal's reason.
+   */
+  ask(toolChoice: "auto" | "required", signal: AbortSignal): Promise<Answer>;
+}
+
+/** How often the conversation is shortened before one answer: results first, then all of it, then with less of the last turns. */
+const shorteningsMax = 3;
+
+/** Why a stream was cut; told to the model. */
+export const chantReason = "it said the same words again and again";
+
+/** Binds model, window and conversation of one attempt. `request` holds what is the same for all turns. */
+export function createAsking(deps: {
+  readonly model: ChatModel;
+  readonly fitter: ConversationFitter;
+  readonly conversation: Conversation;
+  readonly request: Omit<ChatRequest, "messages" | "toolChoice" | "onDelta">;
+  /** Called after each call of the model, whichever way it ended. */
+  onAsked(): void;
+}): Asking {
+  let tokensBefore = 0;
+  let messagesBefore = 0;
+  return {
+    async ask(toolChoice, signal) {
+      const compactions: Compaction[] = [];
+      const summaries: ChatReply[] = [];
+      let hasOverflowed = false;
+      for (;;) {
+        const request: ChatRequest = { ...deps.request, messages: [...deps.conversation.messages], toolChoice };
+        const fitting = await deps.fitter.fit({ request, tokensBefore, messagesBefore, hasOverflowed }, signal);
+        if (fitting.kind === "exhausted") return { exhausted: fitting.detail };
+        if (fitting.kind === "shortened") {
+          deps.conversation.replace(fitting.messages);
+          compactions.push(fitting.compaction);
+          if (fitting.reply !== undefined) summaries.push(fitting.reply);
+          tokensBefore = 0;
+        }
+        try {
+          const messages = [...deps.conversation.messages];
+          const reply = await deps.model.chat({ ...request, messages, onDelta: chantGuard() }, signal);
+          const { inputTokens, outputTokens } = reply.usage;
+          tokensBefore = inputTokens === 0 ? 0 : inputTokens + outputTokens;
+          messagesBefore = messages.length + 1;
+          return { reply, compactions, summaries };
+        } catch (error) {
+          if (!isAgentdError(error, "CONTEXT_OVERFLOW") || compactions.length >= shorteningsMax) throw error;
+          hasOverflowed = true;
+        } finally {
+          deps.onAsked();
+        }
+      }
+    },
+  };
+}
+
+/** Cuts the stream as soon as the model chants, in its words or in its thoughts: the slot is worth more. */
+function chantGuard(): NonNullable<ChatRequest["onDelta"]> {
+  const detectors = { content: createChantDetector(), reasoning: createChantDetector() };
+  // A file that is written may well repeat itself; the output cap bounds it.
+  return ({ kind, text }) => (kind !== "arguments" && detectors[kind].push(text) ? chantReason : undefined);
+}
