@@ -5,6 +5,11 @@ export function cutText(text: string, charactersMax: number): string {
   return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
 }
 
+/** The first line of a text whose other lines are output. */
+export function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? text;
+}
+
 /** The end of `text`, at most `charactersMax` UTF-16 units of it. */
 export function cutTail(text: string, charactersMax: number): string {
   if (text.length <= charactersMax) return text;

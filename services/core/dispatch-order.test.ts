@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { sampleHead, sampleJob, sampleTask, sampleTimeMs } from "../../test/support/resource-samples.ts";
 import type { DispatchJob } from "./dispatch-order.ts";
 import { dispatchOrder, findBlocker, siblingsOf } from "./dispatch-order.ts";
-import type { JobSpec } from "./job.ts";
+import type { JobSpec, JobStatus } from "./job.ts";
 import type { Task, TaskState } from "./task.ts";
 
 const nowMs = sampleTimeMs + 10_000;
@@ -119,7 +119,11 @@ describe("findBlocker", () => {
     expect(check({ closed: true })).toBe("JobClosed");
     expect(check({ failed: "BaseRed" })).toBe("JobFailed");
     expect(check({ failed: "TasksFailed" })).toBeUndefined();
+    expect(check({ failed: "SetupFailed" })).toBeUndefined();
     expect(check({ spec: { suspend: true } })).toBe("Suspended");
+    expect(check({ spec: { suspend: true }, task: sampleTask("p", "Pending", { spec: { kind: "Plan" } }) })).toBe(
+      "Suspended",
+    );
     expect(check({ spec: { activeDeadlineSeconds: 10 } })).toBe("PastDeadline");
     expect(check({ spec: { activeDeadlineSeconds: 11 } })).toBeUndefined();
     expect(check({ dependency: "Merging" })).toBe("Dependencies");
@@ -129,6 +133,36 @@ describe("findBlocker", () => {
     expect(check({ task: sampleTask("t", "Pending", { status: { notBeforeMs: nowMs } }) })).toBeUndefined();
     expect(check({ spec: { parallelism: 2 }, running: 2 })).toBe("Parallelism");
     expect(check({ spec: { parallelism: 2 }, running: 1 })).toBeUndefined();
+  });
+
+  it("lets what was done before a suspension be verified and land", () => {
+    const verify = sampleTask("v", "Pending", { spec: { kind: "Verify" } });
+    const view = (started: Partial<JobStatus>) => ({
+      job: sampleJob({ spec: { suspend: true }, status: started }),
+      head: sampleHead(),
+    });
+    expect(findBlocker(view({ startedAtMs: 1 }), verify, siblingsOf([]), nowMs)).toBeUndefined();
+    expect(findBlocker(view({}), verify, siblingsOf([]), nowMs)?.kind).toBe("Suspended");
+  });
+
+  it("holds back what did not start while the set-up is in doubt, but not what a person retried", () => {
+    const doubt = {
+      type: "SetUp",
+      status: "False",
+      reason: "SetupFailed",
+      message: "red",
+      observedGeneration: 1,
+    } as const;
+    const view = {
+      job: sampleJob({ status: { conditions: [{ ...doubt, lastTransitionAtMs: 0 }] } }),
+      head: sampleHead(),
+    };
+    const kindOf = (one: Task) => findBlocker(view, one, siblingsOf([]), nowMs)?.kind;
+    const row = { type: "Executed", status: "Unknown", reason: "Retried", message: "" } as const;
+    const conditions = [{ ...row, observedGeneration: 1, lastTransitionAtMs: 0 }];
+    expect(kindOf(sampleTask("t", "Pending"))).toBe("SetupFailed");
+    expect(kindOf(sampleTask("t", "Pending", { status: { conditions } }))).toBeUndefined();
+    expect(kindOf(sampleTask("v", "Pending", { spec: { kind: "Verify" } }))).toBeUndefined();
   });
 
   it("waits for a dependency that was not created yet", () => {

@@ -1,6 +1,7 @@
 import type { Job, JobHead } from "./job.ts";
 import { isEnded } from "./outcomes.ts";
 import { findCondition } from "./resource.ts";
+import { isRetryWanted } from "./setup-health.ts";
 import type { Task, TaskState } from "./task.ts";
 
 /** All that decides about the tasks of one job. */
@@ -16,6 +17,7 @@ export type Blocker =
   | { readonly kind: "NotPending"; readonly state: TaskState }
   | { readonly kind: "JobClosed" }
   | { readonly kind: "JobFailed"; readonly reason: string }
+  | { readonly kind: "SetupFailed"; readonly message: string }
   | { readonly kind: "Suspended" }
   | { readonly kind: "PastDeadline" }
   | { readonly kind: "BackOff"; readonly untilMs: number }
@@ -53,8 +55,15 @@ export function findBlocker(
   if (head.closed) return { kind: "JobClosed" };
   const failed = findCondition(job.status.conditions, "Failed");
   // A failed task may be retried by hand, so the sum of the tasks blocks nothing; a red base or a failed plan does.
-  if (failed?.status === "True" && failed.reason !== "TasksFailed") return { kind: "JobFailed", reason: failed.reason };
-  if (job.spec.suspend) return { kind: "Suspended" };
+  const isSum = failed?.reason === "TasksFailed" || failed?.reason === "SetupFailed";
+  if (failed?.status === "True" && !isSum) return { kind: "JobFailed", reason: failed.reason };
+  const setUp = findCondition(job.status.conditions, "SetUp");
+  if (setUp?.status === "False" && spec.kind === "Agent" && !isRetryWanted(task)) {
+    return { kind: "SetupFailed", message: setUp.message };
+  }
+  // Work in flight lands: once an attempt was started, what came of it is verified all the same.
+  const isInFlight = spec.kind === "Verify" && job.status.startedAtMs !== undefined;
+  if (job.spec.suspend && !isInFlight) return { kind: "Suspended" };
   const deadline = deadlineMs(job);
   if (deadline !== undefined && deadline <= nowMs) return { kind: "PastDeadline" };
   const dependency = findDependencyBlocker(spec.dependsOn, siblings);

@@ -1,9 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { sampleHead, sampleJob, sampleTask, sampleTimeMs, sampleVerify } from "../../test/support/resource-samples.ts";
+import {
+  sampleCheck,
+  sampleHead,
+  sampleJob,
+  sampleTask,
+  sampleTimeMs,
+  sampleVerify,
+} from "../../test/support/resource-samples.ts";
 import type { JobHead, JobStatus } from "./job.ts";
 import { jobProgress } from "./job-progress.ts";
 import { findCondition, noUsage } from "./resource.ts";
-import type { Task, TaskKind, TaskState } from "./task.ts";
+import type { Attempt, Task, TaskKind, TaskState } from "./task.ts";
+import { setupCheckName } from "./task-evidence.ts";
+import { taskRules, transition } from "./task-machine.ts";
 
 const nowMs = sampleTimeMs + 5_000;
 
@@ -71,6 +80,45 @@ describe("jobProgress", () => {
     expect(truths(open)).toBe("Planned(AllTasksCreated) Failed(BaseRed)");
     expect(open.finishedAtMs).toBeUndefined();
     expect(progress([...states("Cancelled"), red], { head: { closed: true } }).finishedAtMs).toBe(nowMs);
+  });
+
+  describe("a red workspace.setup on the base", () => {
+    const attempt = (over: Partial<Attempt> = {}): Attempt => ({
+      attempt: 1,
+      worker: "w-1",
+      startedAtMs: 1,
+      base: "b".repeat(40),
+      checks: [{ ...sampleCheck("Failed", "line 1\nno network\n"), name: setupCheckName }],
+      usage: noUsage,
+      ...over,
+    });
+    const culprit = sampleTask("t0", "Failed", {
+      status: { attempts: [attempt()], message: "setup command `npm ci` exited 1" },
+    });
+    const proof = { checks: [], usage: { ...noUsage, turns: 1 } };
+
+    it("waits for what runs, then fails the job with the output, until a task is retried", () => {
+      const doubtful = progress([culprit, ...states("Running", "Pending")]);
+      expect(truths(doubtful)).toBe("Planned(AllTasksCreated)");
+      expect(findCondition(doubtful.conditions, "SetUp")).toMatchObject({ status: "False", reason: "SetupFailed" });
+      const failed = progress([culprit, ...states("Pending", "Pending")], { status: doubtful });
+      expect(truths(failed)).toBe("Planned(AllTasksCreated) Failed(SetupFailed)");
+      expect(findCondition(failed.conditions, "Failed")?.message).toBe(
+        "workspace.setup is red on the base commit: setup command `npm ci` exited 1 (task t0)\nline 1\nno network",
+      );
+      const rules = taskRules(sampleJob().spec, "Agent", nowMs, Math.random);
+      const retried = transition(sampleTask("r", "Cancelled"), { type: "Retried" }, rules);
+      expect(truths(progress([culprit, ...states("Cancelled"), retried], { status: failed }))).toBe(
+        "Planned(AllTasksCreated)",
+      );
+    });
+
+    it("is the task's own trouble where another came past it, or where it started at another commit", () => {
+      const passed = sampleTask("t1", "Succeeded", { status: { attempts: [attempt(proof)] } });
+      expect(truths(progress([culprit, passed]))).toContain("Failed(TasksFailed)");
+      const later = sampleTask("t0", "Failed", { status: { attempts: [attempt({ base: "e".repeat(40) })] } });
+      expect(truths(progress([later, ...states("Cancelled")]))).toContain("Failed(TasksFailed)");
+    });
   });
 
   it("is Cancelled as soon as the head is closed, unless it was complete before", () => {

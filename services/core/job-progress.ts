@@ -1,10 +1,13 @@
+import { firstLine } from "./bound-text.ts";
 import type { Job, JobHead, JobStatus, TaskCounts } from "./job.ts";
 import { isBaseVerify } from "./merge-plan.ts";
 import { isEnded } from "./outcomes.ts";
 import { isPublishedAt } from "./publish-state.ts";
 import type { Condition, ConditionStatus, Usage } from "./resource.ts";
 import { addUsage, findCondition, noUsage, setCondition } from "./resource.ts";
+import { isRetryWanted, type SetupHealth, setupHealth } from "./setup-health.ts";
 import type { Task } from "./task.ts";
+import { isSetupRed, withOutput } from "./task-evidence.ts";
 
 /** A job and all that its status is computed from. */
 export interface JobView {
@@ -25,6 +28,9 @@ export const noCounts: TaskCounts = { pending: 0, running: 0, merging: 0, succee
  * - Complete: all tasks Succeeded. Failed: BaseRed or PlanFailed at once, else all tasks ended and one not Succeeded
  *   (TasksFailed, or DeadlineExceeded when the job's deadline ended one). Cancelled: the head was closed before the job
  *   was complete or failed.
+ * - SetUp: False while `workspace.setup` is red on the base for a task that used up its attempts and nobody came past it.
+ *   Tasks that did not start wait then for those that run; when none is left, the job is Failed (SetupFailed) until one of
+ *   its tasks is retried.
  * - Published: others set it; it is Unknown again when the head has moved on from what was published.
  * - `finishedAtMs`: set when one of the three is True and no task is open any more; removed by a retry.
  */
@@ -32,10 +38,12 @@ export function jobProgress(view: JobView): JobStatus {
   const { job, tasks, nowMs } = view;
   const visible = tasks.filter((task) => task.spec.kind === "Agent");
   const counts = countTasks(visible);
-  const verdict = judge(view, visible, counts);
+  const health = setupHealth(job.status.base.commit, visible);
+  const verdict = judge(view, visible, counts, health);
   const rows: readonly Row[] = [
     plannedRow(job, visible.length),
     suspendedRow(job),
+    setupRow(job, health),
     publishedRow(job, view.head),
     terminalRow(job, "Complete", verdict),
     terminalRow(job, "Failed", verdict),
@@ -88,7 +96,7 @@ interface Verdict {
   readonly message: string;
 }
 
-function judge(view: JobView, visible: readonly Task[], counts: TaskCounts): Verdict | undefined {
+function judge(view: JobView, visible: readonly Task[], counts: TaskCounts, health: SetupHealth): Verdict | undefined {
   const { job, head, tasks } = view;
   const total = job.status.total;
   const isAllEnded =
@@ -96,7 +104,7 @@ function judge(view: JobView, visible: readonly Task[], counts: TaskCounts): Ver
   if (isAllEnded && counts.succeeded === visible.length) {
     return { type: "Complete", reason: "AllSucceeded", message: `${counts.succeeded} tasks succeeded` };
   }
-  const early = earlyFailure(tasks) ?? keptFailure(job);
+  const early = earlyFailure(tasks) ?? setupFailure(visible, health) ?? keptFailure(job);
   if (early !== undefined) return early;
   if (head.closed) return { type: "Cancelled", reason: "CancelRequested", message: "nothing merges any more" };
   if (!isAllEnded) return undefined;
@@ -109,9 +117,9 @@ function judge(view: JobView, visible: readonly Task[], counts: TaskCounts): Ver
 }
 
 /** Why there is no plan: what is known of the end of its command. */
-export function planFailureText(message: string | undefined): string {
-  const known = (message ?? "").replace(/:\s*$/, "");
-  return known === "" ? "the plan's command failed" : known;
+export function planFailureText(plan: Task): string {
+  const known = firstLine(plan.status.message ?? "");
+  return withOutput(known === "" ? "the plan's command failed" : known, plan.status.attempts.at(-1)?.checks ?? []);
 }
 
 function earlyFailure(tasks: readonly Task[]): Verdict | undefined {
@@ -121,22 +129,35 @@ function earlyFailure(tasks: readonly Task[]): Verdict | undefined {
       return {
         type: "Failed",
         reason: "PlanFailed",
-        message: planFailureText(task.status.message),
+        message: planFailureText(task),
       };
     }
     if (task.spec.verify !== undefined && isBaseVerify(task.spec.verify)) {
-      const why = task.status.message ?? "merge.verify failed";
-      return { type: "Failed", reason: "BaseRed", message: `merge.verify is red on the base commit: ${why}` };
+      const last = task.status.attempts.at(-1);
+      const what = last !== undefined && isSetupRed(last) ? "workspace.setup" : "merge.verify";
+      const line = `${what} is red on the base commit: ${firstLine(task.status.message ?? "it failed")} (task ${task.metadata.name})`;
+      return { type: "Failed", reason: "BaseRed", message: withOutput(line, last?.checks ?? []) };
     }
   }
   return undefined;
 }
 
+/** Once nothing runs any more that could prove the opposite, and nobody asked for another try. */
+function setupFailure(visible: readonly Task[], health: SetupHealth): Verdict | undefined {
+  if (health.kind !== "Red") return undefined;
+  if (visible.some((task) => task.status.state === "Running" || isRetryWanted(task))) return undefined;
+  const { status, metadata } = health.culprit;
+  const line = `workspace.setup is red on the base commit: ${firstLine(status.message ?? "it failed")} (task ${metadata.name})`;
+  return { type: "Failed", reason: "SetupFailed", message: withOutput(line, status.attempts.at(-1)?.checks ?? []) };
+}
+
+/** Reasons that are a sum over the tasks as they are now. */
+const computedReasons: ReadonlySet<string> = new Set(["TasksFailed", "DeadlineExceeded", "SetupFailed"]);
+
 /** A failure that others wrote, such as a plan that cannot be used, stays unless it was a sum over the tasks. */
 function keptFailure(job: Job): Verdict | undefined {
   const failed = findCondition(job.status.conditions, "Failed");
-  if (failed?.status !== "True" || failed.reason === "TasksFailed" || failed.reason === "DeadlineExceeded")
-    return undefined;
+  if (failed?.status !== "True" || computedReasons.has(failed.reason)) return undefined;
   return { type: "Failed", reason: failed.reason, message: failed.message };
 }
 
@@ -163,6 +184,16 @@ function suspendedRow(job: Job): Row {
   return findCondition(job.status.conditions, "Suspended") === undefined
     ? undefined
     : ["Suspended", "False", "Resumed", ""];
+}
+
+/** Only jobs whose set-up was in doubt have it. */
+function setupRow(job: Job, health: SetupHealth): Row {
+  if (health.kind === "Red") {
+    const { name } = health.culprit.metadata;
+    return ["SetUp", "False", "SetupFailed", `workspace.setup is red on the base commit for task ${name}`];
+  }
+  if (findCondition(job.status.conditions, "SetUp") === undefined) return undefined;
+  return health.kind === "Proven" ? ["SetUp", "True", "Proven", ""] : ["SetUp", "Unknown", "Retried", ""];
 }
 
 function publishedRow(job: Job, head: JobHead): Row {

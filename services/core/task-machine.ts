@@ -22,6 +22,8 @@ export type TaskEvent =
       readonly outcome: "MergeConflict" | "VerifyFailed";
       readonly notice: string;
       readonly message: string;
+      /** What was run on the branch with the result merged, and its output; stays with the attempt. */
+      readonly checks?: readonly CheckResult[];
     }
   /** `reason` is CamelCase and goes into the conditions, for example `JobCancelled` or `DependencyFailed`. */
   | { readonly type: "Cancelled"; readonly reason: string; readonly message: string }
@@ -232,7 +234,7 @@ function reopened(task: Task, event: Extract<TaskEvent, { type: "Reopened" }>, r
     reopens,
     startAtHead: true,
     notice,
-    attempts: relabelAttempt(rest, event.outcome, event.message),
+    attempts: relabelAttempt(rest, event),
     conditions: conditions.reopened(task, event.outcome, event.message, rules.nowMs),
   };
   const mayNot = event.outcome === "MergeConflict" && rules.onConflict === "Fail";
@@ -312,9 +314,14 @@ function closeAttempt(status: TaskStatus, end: Closing, nowMs: number): readonly
   );
 }
 
-function relabelAttempt(status: TaskStatus, outcome: Outcome, message: string): readonly Attempt[] {
+function relabelAttempt(
+  status: TaskStatus,
+  { outcome, message, checks = [] }: Extract<TaskEvent, { type: "Reopened" }>,
+): readonly Attempt[] {
   return status.attempts.map((attempt) =>
-    attempt.attempt === status.attempt ? { ...attempt, outcome, message } : attempt,
+    attempt.attempt === status.attempt
+      ? { ...attempt, outcome, message, checks: [...attempt.checks, ...checks] }
+      : attempt,
   );
 }
 

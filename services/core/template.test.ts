@@ -99,6 +99,19 @@ describe("templates", () => {
     expect(renderText("{{item}}", values("{{job}}"))).toBe("{{job}}");
   });
 
+  it("asks no value of a matrix for a task of agentd's own, which has none", () => {
+    const base = job();
+    const ofMatrix: Job = {
+      ...base,
+      spec: { ...base.spec, template: { ...base.spec.template, prompt: "On {{matrix.os}}" } },
+    };
+    const verify: Task = {
+      ...task({ name: "agentd--verify-0", index: 0, item: "" }),
+      spec: { kind: "Verify", index: 0, item: "", dependsOn: [] },
+    };
+    expect(renderTask(ofMatrix, verify)).toMatchObject({ prompt: "", checks: [] });
+  });
+
   it("share the job's text, byte for byte, between its tasks", () => {
     const items = planItems("zod-4", job().spec.plan, {});
     const [a, b] = items.map((item) => renderTask(job(), task(item)));

@@ -41,6 +41,10 @@ export function renderTask(job: Job, task: Task): RenderedTask {
     job: job.metadata.name,
     matrix: task.spec.matrix ?? {},
   };
+  // One of agentd's own: it has no item, so that the template's variables have no value for it.
+  if (task.spec.kind !== "Agent") {
+    return { jobText: "", taskText: "", prompt: "", checks: [], writes: undefined, limits: template.limits };
+  }
   const prompt = renderText(overrides.prompt ?? template.prompt, values);
   const checks = (overrides.checks ?? template.checks).map((check) => ({
     ...check,

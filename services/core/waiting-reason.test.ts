@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { sampleTask, sampleTimeMs } from "../../test/support/resource-samples.ts";
+import { sampleCheck, sampleTask, sampleTimeMs } from "../../test/support/resource-samples.ts";
 import type { WaitingView, WaitingWorker } from "./waiting-reason.ts";
 import { waitingReason } from "./waiting-reason.ts";
 
@@ -75,4 +75,13 @@ it("says what a merging task waits for", () => {
 it("gives an ended task's outcome", () => {
   const task = sampleTask("t", "Failed", { status: { outcome: "Blocked", message: "no such file" } });
   expect(waitingReason(view({ task })).summary).toBe("Failed, Blocked: no such file.");
+});
+
+it("shows what the red check of the last attempt printed, at most its last ten lines", () => {
+  const lines = Array.from({ length: 30 }, (_, at) => `line ${at}`).join("\n");
+  const [attempt] = sampleTask("t", "Failed").status.attempts;
+  const attempts = attempt === undefined ? [] : [{ ...attempt, checks: [sampleCheck("Failed", lines)] }];
+  const { details } = waitingReason(view({ task: sampleTask("t", "Failed", { status: { attempts } }) }));
+  expect(details[0]).toBe('On attempt 1, check "test" exited 2:');
+  expect(details.slice(1)).toEqual(Array.from({ length: 10 }, (_, at) => `  line ${at + 20}`));
 });

@@ -1,5 +1,7 @@
+import { cutText } from "./bound-text.ts";
 import type { Blocker } from "./dispatch-order.ts";
 import type { Task } from "./task.ts";
+import { nameCheck, redCheck } from "./task-evidence.ts";
 
 /** What `why` says about a task. */
 export interface WaitingReason {
@@ -42,6 +44,24 @@ export interface WaitingView {
 
 /** Why a task is not running, or not landing: the text of `agentctl why`. */
 export function waitingReason(view: WaitingView): WaitingReason {
+  const now = reasonNow(view);
+  const { state } = view.task.status;
+  if (state !== "Pending" && state !== "Failed") return now;
+  return { ...now, details: [...now.details, ...redLines(view.task)] };
+}
+
+const outputLinesMax = 10;
+
+/** What the red check of the last attempt printed: what the next one has to get right. */
+function redLines(task: Task): readonly string[] {
+  const last = task.status.attempts.at(-1);
+  const red = redCheck(last?.checks ?? []);
+  if (last === undefined || red === undefined || red.outputTail.trim() === "") return [];
+  const lines = red.outputTail.trim().split("\n").slice(-outputLinesMax);
+  return [`On attempt ${last.attempt}, ${nameCheck(red)}:`, ...lines.map((line) => `  ${cutText(line, 200)}`)];
+}
+
+function reasonNow(view: WaitingView): WaitingReason {
   const { task } = view;
   switch (task.status.state) {
     case "Pending":
@@ -71,6 +91,8 @@ function pendingReason(view: WaitingView): WaitingReason {
       return says("JobClosed", `job ${view.jobName} was cancelled; the task ends in a moment`);
     case "JobFailed":
       return says("JobFailed", `job ${view.jobName} has failed (${blocker.reason})`);
+    case "SetupFailed":
+      return says("SetupFailed", `${blocker.message}; waits until the tasks that run have proven or disproven it`);
     case "Suspended":
       return says("Suspended", `job ${view.jobName} is suspended`, ["It would run with spec.suspend: false."]);
     case "PastDeadline":

@@ -114,6 +114,22 @@ describe("merge.verify", () => {
     expect(job.job().status.counts.succeeded + job.job().status.counts.merging).toBeLessThanOrEqual(1);
   }, 60_000);
 
+  it("lands what was in flight when the job was suspended, and starts nothing new", async () => {
+    const replica = await stage.coordinator();
+    const spec = { merge: { verify, onConflict: "Reopen" as const }, parallelism: 1 };
+    const job = await stageJob(stage, replica, { files: { "a.txt": "a\n" }, tasks: { t1: {}, t2: {} }, spec });
+    const worker = await stage.worker("w-1");
+    await worker.complete(await worker.next("verify"), {});
+    const running = await worker.next();
+    await until("the first start", () => job.job().status.startedAtMs !== undefined);
+    await job.suspend();
+    await worker.finish(running, { "a.txt": "b\n" });
+    await worker.complete(await worker.next("verify"), {});
+    await until("the landing", () => job.task("t1").status.state === "Succeeded");
+    expect(job.task("t2").status).toMatchObject({ state: "Pending", attempt: 0 });
+    await until("its word", () => findCondition(job.job().status.conditions, "Suspended")?.status === "True");
+  }, 60_000);
+
   it("finds the one task that makes the branch red, re-opens it with the output and lands the others", async () => {
     const replica = await stage.coordinator();
     const spec = { merge: { verify, onConflict: "Reopen" as const } };

@@ -199,6 +199,9 @@ describe("an attempt", () => {
     expect(result).toMatchObject({ outcome: "GateFailed" });
     expect(result.message).toContain("exited 7");
     expect(result.notice).toContain("no such package");
+    expect(result.checks).toMatchObject([
+      { name: "workspace.setup", status: "Failed", exitCode: 7, outputTail: "no such package\n" },
+    ]);
   });
 
   it("leaves no process behind, even one that called setsid and forgot its environment", async () => {
@@ -227,7 +230,9 @@ describe("an attempt", () => {
     await rm(directory, { recursive: true });
     const bad = await coordinator.completeOf("bad-plan");
     expect(bad).toMatchObject({ outcome: "GateFailed" });
-    expect(bad.message).toMatch(/exited 3.*oops/s);
+    expect(bad.message).toBe("the plan's command exited 3");
+    expect(bad.checks[0]?.outputTail).toContain("oops");
+    expect(bad.checks).toMatchObject([{ name: "plan", status: "Failed", exitCode: 3 }]);
   });
 
   it("verifies an exact candidate without an agent", async () => {

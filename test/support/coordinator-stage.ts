@@ -208,6 +208,8 @@ export interface StagedJob {
   tasks(): readonly Task[];
   /** Closes the head as CancelJob does. */
   cancel(): Promise<void>;
+  /** Sets `spec.suspend` as ApplyJob does. */
+  suspend(): Promise<void>;
   /** First-parent subjects and trailers of the branch, oldest first, from a repository built from the objects alone. */
   landed(): Promise<readonly string[]>;
   /** A file's content on the branch. */
@@ -220,6 +222,23 @@ export interface StagedJobOptions {
   readonly files: Readonly<Record<string, string>>;
   readonly tasks: Readonly<Record<string, Partial<TaskSpec>>>;
   readonly spec?: Partial<JobSpec>;
+}
+
+/** Changes a resource, however often others are faster. */
+async function change<T extends object>(store: ResourceStore, key: string, next: (value: T) => T): Promise<void> {
+  for (;;) {
+    const { value, revision } = store.get<T>(key) ?? missing(key);
+    try {
+      await store.commit([{ key, value: next(value), expected: revision }], AbortSignal.timeout(5_000));
+      return;
+    } catch (error) {
+      if ((error as { reason?: string }).reason !== "CONFLICT") throw error;
+    }
+  }
+}
+
+function missing(key: string): never {
+  throw new Error(`there is no ${key}`);
 }
 
 /** Puts a repository and a planned job into the store. */
@@ -291,19 +310,9 @@ function stagedJob(stage: Stage, store: ResourceStore, link: NatsLink, uid: stri
     head,
     task: (task) => mustGet<Task>(store, keys.task(uid, task)),
     tasks: () => store.list<Task>(keyPrefixes.tasksOf(uid)).map((entry) => entry.value),
-    async cancel() {
-      for (;;) {
-        const entry = store.get<JobHead>(keys.head(uid));
-        if (entry === undefined) throw new Error("there is no head");
-        try {
-          const value = { ...entry.value, closed: true };
-          await store.commit([{ key: entry.key, value, expected: entry.revision }], AbortSignal.timeout(5_000));
-          return;
-        } catch (error) {
-          if ((error as { reason?: string }).reason !== "CONFLICT") throw error;
-        }
-      }
-    },
+    cancel: () => change<JobHead>(store, keys.head(uid), (value) => ({ ...value, closed: true })),
+    suspend: () =>
+      change<Job>(store, keys.job("default", name), (value) => ({ ...value, spec: { ...value.spec, suspend: true } })),
     async landed() {
       const directory = await clone();
       const { base, commit } = head();

@@ -11,7 +11,7 @@ import { baseText, planText } from "../output/describe-job.ts";
 import { hasEnded, jobStatusText, trueCondition } from "../output/job-table.ts";
 import { type LineProblem, problemReport } from "../output/problem-report.ts";
 import { shortCommit } from "../output/quantity.ts";
-import { visibleLine } from "../output/visible.ts";
+import { firstLine, visibleLine } from "../output/visible.ts";
 import { type ExitCode, exitCodes, type Session } from "../session.ts";
 import { fetchBranch } from "./fetch.ts";
 import { parseTimeout } from "./wait.ts";
@@ -223,7 +223,7 @@ async function tellPush(session: Session, job: Job, name: string): Promise<void>
 
 function endText(job: Job): string {
   const counts = job.status?.counts;
-  const failure = trueCondition(job, "Failed")?.message ?? "";
+  const failure = firstLine(trueCondition(job, "Failed")?.message ?? "");
   const text = `${counts?.succeeded ?? 0} of ${job.status?.total ?? 0} tasks succeeded`;
   if ((job.status?.total ?? 0) === 0 && failure !== "") return visibleLine(failure);
   return failure === "" ? text : `${text}; ${visibleLine(failure)}`;

@@ -1,15 +1,31 @@
-import { fullName, parseReferences, referenceText, UsageError } from "../resource-name.ts";
+import { isAgentdError } from "../../core/errors.ts";
+import { fullName, parseReferences, type ResourceReference, referenceText, UsageError } from "../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../session.ts";
 
-/** `agentctl retry TASK…`: a failed task becomes Pending again, with its bounds fresh. */
+/** `agentctl retry TASK…`: failed tasks become Pending again, with fresh bounds; a dependency before what needs it. */
 export async function retry(session: Session, words: readonly string[]): Promise<ExitCode> {
-  for (const reference of parseReferences(words, "task")) {
-    if (reference.kind !== "task") throw new UsageError("retry is for tasks: agentctl retry task/NAME");
-    const task = await session.tasks.retryTask(
-      { name: fullName(reference, session.namespace) },
-      { signal: session.signal },
-    );
-    session.terminal.out(`${referenceText(reference)} ${task.status?.state.toLowerCase() ?? "pending"} again\n`);
+  let open = parseReferences(words, "task");
+  if (open.some(({ kind }) => kind !== "task")) throw new UsageError("retry is for tasks: agentctl retry task/NAME");
+  while (open.length > 0) {
+    const waiting: { readonly reference: ResourceReference; readonly refusal: unknown }[] = [];
+    for (const reference of open) {
+      try {
+        await retryOne(session, reference);
+      } catch (refusal) {
+        const isWaiting = isAgentdError(refusal, "STATE_CONFLICT") && refusal.metadata["dependency"] !== undefined;
+        if (!isWaiting) throw refusal;
+        waiting.push({ reference, refusal });
+      }
+    }
+    // What it depends on was not named, or did not become Pending.
+    if (waiting.length === open.length) throw waiting[0]?.refusal;
+    open = waiting.map(({ reference }) => reference);
   }
   return exitCodes.done;
+}
+
+async function retryOne(session: Session, reference: ResourceReference): Promise<void> {
+  const name = fullName(reference, session.namespace);
+  const task = await session.tasks.retryTask({ name }, { signal: session.signal });
+  session.terminal.out(`${referenceText(reference)} ${task.status?.state.toLowerCase() ?? "pending"} again\n`);
 }

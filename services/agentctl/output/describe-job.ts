@@ -1,7 +1,7 @@
 import type { Event } from "../../gen/agentd/v1/event_pb.ts";
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
-import { conditionBlock, eventBlock } from "./conditions.ts";
-import { hasEnded, jobStatusText } from "./job-table.ts";
+import { conditionBlock, eventBlock, outputBlock } from "./conditions.ts";
+import { hasEnded, jobStatusText, trueCondition } from "./job-table.ts";
 import { ageOf, formatCount, shortCommit } from "./quantity.ts";
 import { formatFields } from "./table.ts";
 import { visibleLine } from "./visible.ts";
@@ -54,6 +54,13 @@ function nextCommands(job: Job): string {
   return commands.join("  ·  ");
 }
 
+/** What the command printed that failed the whole job: it follows the first line of the condition's message. */
+function failureOutput(job: Job): readonly string[] {
+  const failed = trueCondition(job, "Failed");
+  const [, ...output] = failed?.message.split("\n") ?? [];
+  return failed === undefined ? [] : [outputBlock(`what made it ${failed.reason}`, output.join("\n")) ?? []].flat();
+}
+
 /** One job as `agentctl describe job` shows it. */
 export function describeJob(job: Job, events: readonly Event[], nowMs: number): string {
   const status = job.status;
@@ -74,6 +81,7 @@ export function describeJob(job: Job, events: readonly Event[], nowMs: number): 
   return [
     fields,
     conditionBlock(status?.conditions ?? [], nowMs),
+    ...failureOutput(job),
     eventBlock(events, nowMs),
     formatFields([["Next", nextCommands(job)]]),
   ].join("\n");

@@ -2,10 +2,12 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../../gen/agentd/v1/event_pb.ts";
 import type { Attempt, CheckResult, Task } from "../../gen/agentd/v1/task_pb.ts";
 import { taskWord } from "../resource-name.ts";
-import { conditionBlock, eventBlock } from "./conditions.ts";
+import { conditionBlock, eventBlock, outputBlock } from "./conditions.ts";
 import { ageOf, formatCount, formatSeconds, shortCommit } from "./quantity.ts";
 import { formatFields, formatTable } from "./table.ts";
-import { visible, visibleLine } from "./visible.ts";
+import { firstLine, visible, visibleLine } from "./visible.ts";
+
+const hiddenPrefix = "agentd--";
 
 function seconds(duration: Duration | undefined): number {
   return duration === undefined ? 0 : Number(duration.seconds) + duration.nanos / 1e9;
@@ -30,8 +32,7 @@ function checkLines(checks: readonly CheckResult[]): string | undefined {
   const width = Math.max(...checks.map((check) => check.name.length));
   return checks
     .map((check) => {
-      const red = check.status === "Failed" || check.status === "TimedOut";
-      const tail = red ? `   ${lastLine(check.outputTail)}` : "";
+      const tail = isRed(check) ? `   ${lastLine(check.outputTail)}` : "";
       return `${check.name.padEnd(width)}  ${checkResultText(check)}${tail}`.trimEnd();
     })
     .join("\n");
@@ -60,15 +61,30 @@ function attemptTable(attempts: readonly Attempt[], nowMs: number): string {
     formatCount((attempt.usage?.inputTokens ?? 0n) + (attempt.usage?.outputTokens ?? 0n)),
     shortCommit(attempt.baseCommit),
     ageOf(attempt.startTime, nowMs),
-    attempt.message,
+    firstLine(attempt.message),
   ]);
   const table = formatTable(["Attempt", "Outcome", "Worker", "Turns", "Tokens", "Base", "Age", "Message"], rows);
   return `Attempts:\n${table.replaceAll(/^/gm, "  ")}`;
 }
 
+/** What the red checks of the latest attempt with evidence printed. */
+function redOutputs(attempts: readonly Attempt[]): readonly string[] {
+  const proven = attempts.findLast(({ checks }) => checks.length > 0);
+  return (proven?.checks ?? []).filter(isRed).flatMap((check) => {
+    const of = `${check.name} on attempt ${proven?.attempt ?? 0}`;
+    return outputBlock(of, check.outputTail) ?? [];
+  });
+}
+
+function isRed({ status }: CheckResult): boolean {
+  return status === "Failed" || status === "TimedOut";
+}
+
 function nextCommands(task: Task): string {
   const name = taskWord({ job: task.job, name: task.metadata?.name ?? "" });
   const attempts = task.status?.attempts ?? [];
+  // One of agentd's own, which has no verbs: it was looked at on behalf of its job.
+  if (name.includes(hiddenPrefix)) return `agentctl describe job/${task.job}`;
   const isChanged = attempts.some((attempt) => attempt.changedCount > 0);
   switch (task.status?.state) {
     case "Failed":
@@ -118,6 +134,7 @@ export function describeTask(task: Task, events: readonly Event[], nowMs: number
     conditionBlock(status?.conditions ?? [], nowMs),
   ];
   if (attempts.length > 0) sections.push(attemptTable(attempts, nowMs));
+  sections.push(...redOutputs(attempts));
   sections.push(eventBlock(events, nowMs), formatFields([["Next", nextCommands(task)]]));
   return sections.join("\n");
 }

@@ -1,6 +1,7 @@
 import type { Task } from "../../gen/agentd/v1/task_pb.ts";
 import { ageOf, formatCount } from "./quantity.ts";
 import { formatTable, type TableView } from "./table.ts";
+import { firstLine } from "./visible.ts";
 
 /** The status column: the state, with the outcome where it says more. */
 export function taskStatusText(task: Task): string {
@@ -38,7 +39,7 @@ export function taskTable(tasks: readonly Task[], view: TableView): string {
       task.job,
       task.spec?.item ?? "",
       task.status?.landedCommit.slice(0, 7) ?? "",
-      task.status?.message ?? "",
+      firstLine(task.status?.message ?? ""),
     ];
   });
   const columns = [...(hasNamespace ? ["NAMESPACE"] : []), ...(isWide ? wideHeader : header)];

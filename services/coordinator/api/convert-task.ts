@@ -38,6 +38,11 @@ function specMessage(task: Task, job: Job | undefined): MessageInitShape<typeof 
   const { spec } = task;
   const plain = { index: spec.index, item: spec.item, matrix: { ...spec.matrix }, dependsOn: [...spec.dependsOn] };
   if (job === undefined) return { ...plain, priority: spec.overrides?.priority ?? 0 };
+  // One of agentd's own has no prompt.
+  if (spec.kind !== "Agent") {
+    const checks = spec.kind === "Verify" ? job.spec.merge.verify.map(checkMessage) : [];
+    return { ...plain, checks, priority: job.spec.priority };
+  }
   const rendered = renderTask(job, task);
   const { turns, tokens, wallMs } = rendered.limits;
   return {

@@ -36,14 +36,30 @@ export interface FoundTask {
 }
 
 /**
- * The task of that name, not a hidden one; job `-` finds it where its own name is unique in the namespace.
- * @throws AgentdError NOT_FOUND, INVALID_SPEC when several jobs have such a task
+ * The task of that name for a verb that works on it, not one of agentd's own; job `-` finds it where its own name is unique in the namespace.
+ * @throws AgentdError NOT_FOUND, INVALID_SPEC when several jobs have such a task, STATE_CONFLICT for one of agentd's own
  */
 export function findTask(store: ResourceStore, name: TaskName): FoundTask {
+  const found = findAnyTask(store, name);
+  const { kind } = found.task.value.spec;
+  if (kind === "Agent") return found;
+  const what = kind === "Plan" ? "runs the plan's command" : "runs merge.verify";
+  throw new AgentdError(
+    "STATE_CONFLICT",
+    `task ${name.task} is agentd's own (it ${what}): it can be looked at, but not changed`,
+    { metadata: { task: name.task, kind } },
+  );
+}
+
+/**
+ * The task of that name for who only looks, also one that runs a plan's command or `merge.verify`.
+ * @throws AgentdError NOT_FOUND, INVALID_SPEC when several jobs have such a task
+ */
+export function findAnyTask(store: ResourceStore, name: TaskName): FoundTask {
   const jobs = name.job === "-" ? store.list<Job>(keyPrefixes.jobsOf(name.namespace)) : [findJob(store, name)];
   const found = jobs.flatMap((job): FoundTask[] => {
     const task = store.get<Task>(keys.task(job.value.metadata.uid, name.task));
-    return task === undefined || task.value.spec.kind !== "Agent" ? [] : [{ task, job }];
+    return task === undefined ? [] : [{ task, job }];
   });
   const [first, second] = found;
   if (first === undefined) {

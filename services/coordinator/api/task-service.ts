@@ -7,7 +7,7 @@ import type { ServiceImpl } from "../../platform/grpc/service-definition.ts";
 import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import { taskMessage } from "./convert-task.ts";
-import { findJob, findTask } from "./find-resource.ts";
+import { findAnyTask, findJob, findTask } from "./find-resource.ts";
 import type { GitApiDeps } from "./git-work.ts";
 import { readPageToken } from "./list-page.ts";
 import type { ListSnapshots } from "./list-snapshot.ts";
@@ -25,6 +25,7 @@ export type TaskServiceDeps = GitApiDeps & { readonly snapshots: ListSnapshots; 
 export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof TaskService> {
   const { store } = deps;
   const find = (name: string) => findTask(store, parseTaskName("name", name));
+  const findAny = (name: string) => findAnyTask(store, parseTaskName("name", name));
   const message = (entry: Entry<Task>) => {
     const { metadata, job: name } = entry.value;
     const job = store.get<Job>(keys.job(metadata.namespace, name))?.value;
@@ -33,7 +34,7 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
   };
   return {
     async getTask({ name }) {
-      return message(find(name).task);
+      return message(findAny(name).task);
     },
     async listTasks(request) {
       const { parent, pageSize, pageToken } = request;
@@ -75,11 +76,11 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
       return await taskDiff(deps, find(name), attempt, signal);
     },
     async *tailTaskLogs({ name, attempt, follow }, { signal }) {
-      const { task } = find(name);
+      const { task } = findAny(name);
       yield* tailLogs(deps, task.key, task.value, { attempt, follow }, signal);
     },
     async explainTask({ name }) {
-      const { task, job } = find(name);
+      const { task, job } = findAny(name);
       const { summary, details } = deps.waiting.explain(task.value, job.value);
       return { summary, details: [...details] };
     },

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
+import { firstLine } from "../../core/bound-text.ts";
 import type { Job, JobHead } from "../../core/job.ts";
 import { jobProgress } from "../../core/job-progress.ts";
 import type { MergeStep } from "../../core/merge-plan.ts";
 import { planMerge } from "../../core/merge-plan.ts";
 import { hiddenTaskPrefix } from "../../core/names.ts";
-import type { Task, VerifySubject } from "../../core/task.ts";
+import { findCondition } from "../../core/resource.ts";
+import type { CheckResult, Task, VerifySubject } from "../../core/task.ts";
 import { unclaimedStatus } from "../../core/task.ts";
-import { describeCheck } from "../../core/task-evidence.ts";
+import { nameCheck, noticeOfChecks, redCheck } from "../../core/task-evidence.ts";
 import type { TaskEvent } from "../../core/task-machine.ts";
 import { taskRules, transition } from "../../core/task-machine.ts";
 import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
@@ -87,10 +89,10 @@ async function act(deps: MergeStepDeps, view: JobEntries, step: MergeStep, signa
       return moved;
     }
     case "Blame": {
-      const text = verifyNotice(step.verify);
-      const event = { type: "Reopened", attempt: step.task.status.attempt, outcome: "VerifyFailed" } as const;
-      const message = firstLine(text);
-      const next = await change(deps, job, view, step.task, { ...event, notice: text, message }, signal);
+      const { attempt } = step.task.status;
+      const { message, notice, checks } = verifyFailure(step.verify);
+      const event = { type: "Reopened", attempt, outcome: "VerifyFailed", message, notice, checks } as const;
+      const next = await change(deps, job, view, step.task, event, signal);
       deps.events.taskEvent(next, "Warning", "VerifyFailed", message);
       return moved;
     }
@@ -167,7 +169,8 @@ async function failBase(deps: MergeStepDeps, view: JobEntries, signal: AbortSign
     ],
     signal,
   );
-  deps.events.jobEvent(next, "Warning", "BaseRed", "merge.verify is red on the base commit: nothing will be merged");
+  const why = findCondition(status.conditions, "Failed")?.message ?? "merge.verify is red on the base commit";
+  deps.events.jobEvent(next, "Warning", "BaseRed", `${firstLine(why)}; nothing will be merged`);
 }
 
 /** Creates the Verify task of a candidate, fenced on the head; its name is derived, so doing it twice makes one. */
@@ -217,16 +220,23 @@ async function change(
   return next;
 }
 
-/** What failed in a verify run, for the prompt of the task that is to blame. */
-export function verifyNotice(verify: Task): string {
+/** What failed in a verify run: for a person, for the prompt of the task that is to blame, and as evidence. */
+export function verifyFailure(verify: Task): {
+  readonly message: string;
+  readonly notice: string;
+  readonly checks: readonly CheckResult[];
+} {
   const attempt = verify.status.attempts.at(-1);
-  const red = (attempt?.checks ?? []).filter((check) => check.status !== "Passed" && check.status !== "NotRun");
-  const details = red.map((check) => `Check "${check.name}" ${describeCheck(check)}:\n${check.outputTail}`);
-  const why = details.length > 0 ? details.join("\n\n") : (attempt?.message ?? verify.status.message ?? "");
-  const first = red[0];
-  const summary =
-    first === undefined ? "merge.verify failed" : `merge.verify: check "${first.name}" ${describeCheck(first)}`;
-  return `${summary} after your last result was merged into the job's branch.\n${why}`;
+  const checks = attempt?.checks ?? [];
+  const red = redCheck(checks);
+  const what = `merge.verify: ${red === undefined ? "it failed" : nameCheck(red)}`;
+  const details = noticeOfChecks(checks) || (attempt?.message ?? verify.status.message ?? "");
+  return {
+    message: `${what} on the branch with this result merged`,
+    notice: `${what} after your last result was merged into the job's branch.\n${details}`,
+    // Apart from the task's own checks, which may have the same names.
+    checks: checks.map((check) => ({ ...check, name: `merge.verify:${check.name}` })),
+  };
 }
 
 function subjectOf(head: JobHead, chain: CandidateChain, bundle: string): VerifySubject {
@@ -244,8 +254,4 @@ function rulesOf(deps: MergeStepDeps, job: Job) {
 
 function tellLanded(deps: MergeStepDeps, tasks: readonly Task[]): void {
   for (const task of tasks) deps.events.taskEvent(task, "Normal", "Merged", `as ${task.status.landedCommit ?? ""}`);
-}
-
-function firstLine(text: string): string {
-  return text.split("\n", 1)[0] ?? text;
 }

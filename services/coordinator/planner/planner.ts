@@ -1,3 +1,4 @@
+import { firstLine } from "../../core/bound-text.ts";
 import { isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead, PlannedItem } from "../../core/job.ts";
 import { planFailureText } from "../../core/job-progress.ts";
@@ -63,8 +64,8 @@ async function fixItems(deps: PlannerDeps, job: Entry<Job>, head: Entry<JobHead>
     await deps.store.commit([{ key, value: newPlanTask(job.value, deps.nowMs()), expected: 0 }], signal, fence);
     return;
   }
-  const { state, output, message } = task.status;
-  if (state === "Failed") await failPlan(deps, job, planFailureText(message), signal);
+  const { state, output } = task.status;
+  if (state === "Failed") await failPlan(deps, job, planFailureText(task), signal);
   if (state !== "Succeeded") return;
   if (output === undefined) {
     await failPlan(deps, job, "the plan's command printed nothing, so there is no task", signal);
@@ -138,7 +139,7 @@ async function failPlan(deps: PlannerDeps, job: Entry<Job>, message: string, sig
     { ...row, type: "Failed", status: "True" },
   ] as const;
   await writeConditions(deps, job, rows, signal);
-  deps.events.jobEvent(job.value, "Warning", "PlanFailed", message);
+  deps.events.jobEvent(job.value, "Warning", "PlanFailed", firstLine(message));
 }
 
 type Row = Pick<Condition, "type" | "status" | "reason" | "message">;

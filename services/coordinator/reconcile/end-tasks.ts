@@ -1,8 +1,10 @@
+import { firstLine } from "../../core/bound-text.ts";
 import { deadlineMs, findBlocker, siblingsOf } from "../../core/dispatch-order.ts";
 import { isAgentdError } from "../../core/errors.ts";
 import { obsoleteVerifies } from "../../core/merge-plan.ts";
 import { isEnded } from "../../core/outcomes.ts";
 import { findCondition } from "../../core/resource.ts";
+import { isRetryWanted } from "../../core/setup-health.ts";
 import type { Task } from "../../core/task.ts";
 import type { TaskEvent } from "../../core/task-machine.ts";
 import { taskRules, transition } from "../../core/task-machine.ts";
@@ -57,7 +59,15 @@ function plannedEnds(view: JobEntries, nowMs: number): readonly Ending[] {
   const all = (event: TaskEvent): readonly Ending[] => open.map((entry) => ({ entry, event }));
   const failed = findCondition(job.status.conditions, "Failed");
   if (failed?.status === "True" && failed.reason === "BaseRed") {
-    return all({ type: "Cancelled", reason: "BaseRed", message: "merge.verify is red on the base commit" });
+    return all({ type: "Cancelled", reason: "BaseRed", message: firstLine(failed.message) });
+  }
+  if (failed?.status === "True" && failed.reason === "SetupFailed") {
+    const message = firstLine(failed.message);
+    return open.flatMap((entry) =>
+      entry.value.status.state !== "Pending" || isRetryWanted(entry.value)
+        ? []
+        : [{ entry, event: { type: "Cancelled", reason: "SetupFailed", message } as const }],
+    );
   }
   if (head.closed) return all({ type: "Cancelled", reason: "JobCancelled", message: "the job was cancelled" });
   const deadline = deadlineMs(job);

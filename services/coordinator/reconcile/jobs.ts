@@ -1,3 +1,4 @@
+import { firstLine } from "../../core/bound-text.ts";
 import type { Job, JobHead } from "../../core/job.ts";
 import { isJobFinished, jobProgress } from "../../core/job-progress.ts";
 import { isPublishSettled } from "../../core/publish-state.ts";
@@ -86,7 +87,7 @@ async function writeProgress(deps: JobsDeps, view: JobEntries, signal: AbortSign
     // The planner and the publisher tell about theirs.
     if (condition.type === "Planned" || condition.type === "Published") continue;
     const isBad = condition.type === "Failed" || condition.type === "Cancelled";
-    const text = `${condition.reason}: ${condition.message}`;
+    const text = `${condition.reason}: ${firstLine(condition.message)}`;
     deps.events.jobEvent(next, isBad ? "Warning" : "Normal", condition.type, text);
   }
   return true;

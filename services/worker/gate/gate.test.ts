@@ -56,7 +56,7 @@ describe("runGate", () => {
       { name: "b", status: "NotRun" },
     ]);
     expect(gate.checks[0]?.outputTail).toHaveLength(1_024);
-    expect(gate.message).toBe("check a failed with exit code 3; it passes on the base commit");
+    expect(gate.message).toBe('check "a" failed with exit code 3; it passes on the base commit');
     expect(gate.notice).toContain("x".repeat(4_000));
   });
 

@@ -55,7 +55,7 @@ export async function runGate(
       continue;
     }
     const run = await runCheck(deps, check, place, signal);
-    let result = checkResult(check, run);
+    let result = checkResult(check.name, run);
     if (result.status !== "Passed") {
       if (lookUpBase !== undefined) result = { ...result, base: await lookUpBase(check, signal) };
       red = { check: result, tail: run.outputTail.slice(-noticeTailCharactersMax) };
@@ -85,9 +85,10 @@ export async function runCheck(
   }
 }
 
-function checkResult(check: Check, run: ShellResult): CheckResult {
+/** A command's end as evidence. */
+export function checkResult(name: string, run: ShellResult): CheckResult {
   return {
-    name: check.name,
+    name,
     status: shellStatus(run),
     ...(run.exitCode === undefined ? {} : { exitCode: run.exitCode }),
     durationMs: Math.round(run.durationMs),
@@ -103,7 +104,7 @@ function describeRed(check: CheckResult): string {
       : check.exitCode === undefined
         ? "was killed by a signal"
         : `failed with exit code ${check.exitCode}`;
-  return `check ${check.name} ${how}${baseNote(check.base)}`;
+  return `check "${check.name}" ${how}${baseNote(check.base)}`;
 }
 
 function baseNote(base: CheckResult["base"]): string {

@@ -1,11 +1,12 @@
 import type { Check } from "../../core/job.ts";
 import { noUsage, type Usage } from "../../core/resource.ts";
 import type { CheckResult } from "../../core/task.ts";
+import { setupCheckName } from "../../core/task-evidence.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { BaseResults } from "../gate/base-results.ts";
-import { type GateDeps, type GateResult, runCheck, runGate } from "../gate/gate.ts";
+import { checkResult, type GateDeps, type GateResult, runCheck, runGate } from "../gate/gate.ts";
 import { describeOutside, outsideWrites } from "../gate/write-scope.ts";
 import type { AttemptSpace, Tree } from "../workspace/attempt-space.ts";
 import type { OpenRepository, RepositoryCache } from "../workspace/repository-cache.ts";
@@ -90,7 +91,8 @@ async function inRepository(run: Run): Promise<AttemptResult> {
     return await runKind(run, { opened, setup });
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
-    return attemptResult("GateFailed", error.message, { notice: `${error.message}\n\n${error.outputTail}` });
+    const notice = `${error.message}\n\n${error.result.outputTail}`;
+    return attemptResult("GateFailed", error.message, { notice, checks: [checkResult(setupCheckName, error.result)] });
   } finally {
     setup?.close();
     opened.close();
@@ -200,8 +202,8 @@ async function runPlan(run: Run, prepared: Prepared): Promise<AttemptResult> {
   );
   if (shellStatus(result) !== "Passed") {
     const how = result.isTimedOut ? "ran out of time" : `exited ${result.exitCode ?? "by a signal"}`;
-    const message = `the plan's command ${how}: ${result.outputTail.trim().slice(-800)}`;
-    return attemptResult("GateFailed", message, { notice: message });
+    const message = `the plan's command ${how}`;
+    return attemptResult("GateFailed", message, { checks: [checkResult("plan", result)] });
   }
   if (result.isStdoutCut) {
     return attemptResult("GateFailed", "the plan's command printed more than 8 MiB", {});

@@ -11,7 +11,7 @@ import type { Tree } from "./attempt-space.ts";
 import { type CacheDirectory, draftPrefix } from "./cache-directory.ts";
 import { copyPaths, findRelocations, makeRealDirectory, relocate } from "./copy-tree.ts";
 import { setupKey } from "./lockfiles.ts";
-import { type CommandPlace, type Shell, shellStatus } from "./shell.ts";
+import { type CommandPlace, type Shell, type ShellResult, shellStatus } from "./shell.ts";
 import { createSingleFlight } from "./single-flight.ts";
 
 /** One setup command may take this long. */
@@ -66,12 +66,12 @@ export interface SetupOutput {
 /** A setup command was red: the job's fault, not the machine's. */
 export class SetupError extends Error {
   override readonly name = "SetupError";
-  /** End of the command's output. */
-  readonly outputTail: string;
+  /** How the command ended, and the end of its output. */
+  readonly result: ShellResult;
 
-  constructor(message: string, outputTail: string) {
+  constructor(message: string, result: ShellResult) {
     super(message);
-    this.outputTail = outputTail;
+    this.result = result;
   }
 }
 
@@ -147,7 +147,7 @@ async function findOrMake(
     } catch (error) {
       if (!(error instanceof SetupError) || tries >= triesMax) throw error;
       deps.logger.warn(
-        { setup: key, message: error.message, tail: error.outputTail },
+        { setup: key, message: error.message, tail: error.result.outputTail },
         "setup is red, trying once more",
       );
     }
@@ -170,7 +170,7 @@ async function makeSetup(
       : result.exitCode === undefined
         ? "was killed by a signal"
         : `exited ${result.exitCode}`;
-    throw new SetupError(`setup command \`${command}\` ${how}`, result.outputTail);
+    throw new SetupError(`setup command \`${command}\` ${how}`, result);
   }
   const draft = join(dirname(directory), `${draftPrefix}${randomUUID()}`);
   try {

@@ -6,7 +6,7 @@ import type { AgentdEvent, StoredEvent } from "../../../platform/nats/events.ts"
 import type { ResourceStore } from "../../../platform/nats/store.ts";
 import { findJobOf } from "../../job-view.ts";
 import { time } from "../convert-resource.ts";
-import { findJob, findTask, findWorker } from "../find-resource.ts";
+import { findAnyTask, findJob, findWorker } from "../find-resource.ts";
 
 /** An event as the API gives it. */
 export type EventMessage = MessageInitShape<typeof EventSchema>;
@@ -60,7 +60,7 @@ function subjectOf(store: ResourceStore, parent: string): Subject {
     return { uid: findWorker(store, parseWorkerName("parent", parent)).value.metadata.uid, task: "_" };
   }
   if (parent.includes("/tasks/")) {
-    const { uid, name } = findTask(store, parseTaskName("parent", parent)).task.value.metadata;
+    const { uid, name } = findAnyTask(store, parseTaskName("parent", parent)).task.value.metadata;
     return { uid, task: name };
   }
   if (parent.includes("/jobs/")) return { uid: findJob(store, parseJobName("parent", parent)).value.metadata.uid };
