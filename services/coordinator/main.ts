@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
+import { CommanderError } from "commander";
+import { showAddress } from "../platform/config/setting.ts";
 import { createGrpcServer } from "../platform/grpc/server.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { createApi } from "./api/api.ts";
@@ -46,13 +48,17 @@ const fetchVariables = [
 const closeTimeoutMs = 15_000;
 
 let config: CoordinatorConfig;
+let warnings: readonly string[];
 try {
-  config = loadConfig(process.argv.slice(2));
+  ({ values: config, warnings } = loadConfig(process.argv.slice(2), process.env, process.cwd()));
 } catch (error) {
+  // Commander has said it itself: help, or an unknown flag.
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
   process.stderr.write(`error: ${(error as Error).message}\n`);
   process.exit(2);
 }
 const log = createLogger({ service: "coordinator", level: config.logLevel });
+for (const warning of warnings) log.warn(warning);
 const stopping = new AbortController();
 const onSignal = (): void => {
   if (stopping.signal.aborted) process.exit(1);
@@ -112,14 +118,10 @@ async function serve(signal: AbortSignal): Promise<void> {
   await using status = await startStatusServer(config.http, replica);
   await using grpc = await createGrpcServer({ log, services, ...config.listen });
   link.onState((isConnected) => grpc.setServing(isConnected));
-  const ready = { ready: true, listen: addressOf(grpc), http: `http://${addressOf(status)}` };
+  const ready = { ready: true, listen: showAddress(grpc), http: `http://${showAddress(status)}` };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -11,7 +11,7 @@ export function greeting(endpoints: Endpoints, config: UpConfig, version: string
     ["nats", endpoints.nats],
     ["http", endpoints.http],
     ["model", model],
-    ["workers", `${endpoints.workers.join(", ")} (${config.slots} slots each)`],
+    ["workers", `${endpoints.workers.join(", ")} (${config.values.slots} slots each)`],
     ["data", endpoints.data],
   ];
   const lines = rows.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(8)} ${value}`]));

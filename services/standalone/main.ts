@@ -2,8 +2,10 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
+import { SettingsError } from "../platform/config/load-settings.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
-import { defineUp, type UpOptions, UsageError, upConfig } from "./config.ts";
+import { defineUp, upConfig } from "./config.ts";
+import { defineConfig } from "./config-commands.ts";
 import { greeting } from "./greeting.ts";
 import { nodeArguments } from "./parts.ts";
 import { probeModels } from "./probe-models.ts";
@@ -28,9 +30,10 @@ async function runService(service: string, args: readonly string[]): Promise<num
   });
 }
 
-async function runUp(options: UpOptions): Promise<number> {
-  const config = upConfig(options, process.env);
-  const log = createLogger({ service: "agentd", level: config.logLevel });
+async function runUp(flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const config = upConfig(flags, process.env, process.cwd());
+  const log = createLogger({ service: "agentd", level: config.values.logLevel });
+  for (const warning of config.loaded.warnings) log.warn(warning);
   const interrupted = new AbortController();
   const ended = new Promise<void>((resolve) => {
     const onSignal = (): void => {
@@ -43,9 +46,7 @@ async function runUp(options: UpOptions): Promise<number> {
   });
   const { model } = config;
   const probe =
-    model.kind === "server"
-      ? probeModels({ ...model, apiKey: process.env["AGENTD_MODEL_API_KEY"] }, interrupted.signal)
-      : [];
+    model.kind === "server" ? probeModels({ ...model, apiKey: config.values.modelApiKey }, interrupted.signal) : [];
   const tree = await up(config, { env: process.env, log }, interrupted.signal);
   process.stdout.write(greeting(tree.endpoints, config, version()));
   for (const warning of await probe) process.stderr.write(`warning: ${warning}\n`);
@@ -62,8 +63,13 @@ async function main(): Promise<number> {
     .version(version(), "--version")
     .showSuggestionAfterError()
     .exitOverride();
-  defineUp(program).action(async (options: UpOptions) => {
-    code = await runUp(options);
+  defineConfig(program, {
+    env: process.env,
+    directory: process.cwd(),
+    print: (text) => process.stdout.write(text),
+  });
+  defineUp(program).action(async (flags: Readonly<Record<string, unknown>>) => {
+    code = await runUp(flags);
   });
   for (const [name, summary] of Object.entries(services)) {
     program
@@ -82,7 +88,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof SettingsError ? 2 : 1;
   }
 }
 

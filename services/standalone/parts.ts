@@ -1,11 +1,13 @@
 import { openSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Environment } from "../platform/config/setting.ts";
+import { variableOf } from "../platform/config/setting.ts";
+import { settingNames } from "../platform/config/settings.ts";
+import { handOn } from "../platform/config/settings-flags.ts";
 import type { UpConfig } from "./config.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { Part } from "./supervisor.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The service's main module, which `node` runs as it is. */
 export function serviceMain(service: string): string {
@@ -19,23 +21,20 @@ export function nodeArguments(service: string): readonly string[] {
 }
 
 /** What a worker, whose children run hostile code, may know of our environment. */
-const workerVariables = [
-  "PATH",
-  "HOME",
-  "LANG",
-  "LC_ALL",
-  "TZ",
-  "TMPDIR",
-  "NODE_COMPILE_CACHE",
-  "AGENTD_MODEL_API_KEY",
-];
+const workerVariables = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "NODE_COMPILE_CACHE"];
+/** What is set reaches a part by flags: a variable that was meant for `agentd up` must not say it again. */
+const settingVariables = new Set(settingNames.map(variableOf));
 
 function pick(env: Environment, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }
 
-function defined(env: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+function withoutSettings(env: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !settingVariables.has(entry[0]),
+    ),
+  );
 }
 
 /** What all parts are built from. */
@@ -67,7 +66,7 @@ export const simulatedModel = "simulated";
 
 /** The simulated model. Its title names the data folder, by which a later start knows whose process it is. */
 export function simulatorPart(context: PartContext, args: readonly string[]): Part {
-  const all = ["--port=0", `--model=${simulatedModel}`, `--log-level=${context.config.logLevel}`, ...args];
+  const all = ["--port=0", `--model=${simulatedModel}`, `--log-level=${context.config.values.logLevel}`, ...args];
   const made = part(context, "vllm-sim", "vllm-sim", all, pick(context.env, ["PATH", "HOME", "TMPDIR"]));
   const withTitle = [`--title=agentd vllm-sim ${context.data.path}`, ...made.args];
   return { ...made, args: withTitle, argsAgain: ({ url }) => [...withTitle, `--port=${new URL(String(url)).port}`] };
@@ -80,13 +79,11 @@ export function coordinatorPart(context: PartContext): Part {
     `--nats=${natsUrl}`,
     `--creds=${join(data.credentials, "coordinator.creds")}`,
     `--system-creds=${join(data.credentials, "system.creds")}`,
-    `--listen=${config.listen}`,
     `--data=${join(data.path, "coordinator")}`,
-    `--lease-ms=${config.leaseMs}`,
-    `--heartbeat-ms=${config.heartbeatMs}`,
-    `--log-level=${config.logLevel}`,
   ];
-  const made = part(context, "coordinator", "coordinator", args, defined(context.env));
+  const given = handOn(config.loaded, "coordinator");
+  const env = { ...withoutSettings(context.env), ...given.env };
+  const made = part(context, "coordinator", "coordinator", [...given.args, ...args], env);
   return {
     ...made,
     argsAgain: ({ listen, http }) => [
@@ -105,15 +102,14 @@ export function workerPart(context: PartContext, name: string, modelUrls: readon
     `--nats=${natsUrl}`,
     `--creds=${join(data.credentials, `${name}.creds`)}`,
     `--data=${join(data.path, "worktrees", name)}`,
-    `--slots=${config.slots}`,
-    ...modelUrls.map((url) => `--model-url=${url}`),
+    ...(config.model.kind === "simulated" ? modelUrls.map((url) => `--model-url=${url}`) : []),
     `--model=${model}`,
-    `--sandbox=${config.sandbox}`,
     `--hide=${data.nats}`,
     `--hide=${data.credentials}`,
     `--hide=${join(data.path, "coordinator")}`,
-    `--heartbeat-ms=${config.heartbeatMs}`,
-    `--log-level=${config.logLevel}`,
+    `--drain-ms=${config.values.drainMs}`,
   ];
-  return part(context, name, "worker", args, pick(context.env, workerVariables));
+  const given = handOn(config.loaded, "worker");
+  const env = { ...pick(context.env, workerVariables), ...given.env };
+  return part(context, name, "worker", [...given.args, ...args], env);
 }

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { showAddress } from "../platform/config/setting.ts";
 import { checkGitVersion } from "../platform/git/git-version.ts";
 import { type Authority, loadOrCreateAuthority } from "../platform/nats/credentials.ts";
 import { findNatsServer } from "../platform/nats/find-nats-server.ts";
@@ -45,7 +46,7 @@ const stopGraceMs = 20_000;
  */
 export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): Promise<RunningTree> {
   await checkGitVersion(deps.env["PATH"] ?? "", signal);
-  const data = await openDataDirectory(config.dataDirectory);
+  const data = await openDataDirectory(config.values.data);
   const parts: SupervisedPart[] = [];
   let nats: NatsPart | undefined;
   const stop = async (): Promise<void> => {
@@ -62,7 +63,7 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
     const authority = await loadOrCreateAuthority(join(data.nats, "keys"));
     nats = await startNats(config, data, authority, deps, signal);
     const context: PartContext = { config, data, env: deps.env, natsUrl: nats.url };
-    const names = await workerNames(data.path, config.workers);
+    const names = await workerNames(data.path, config.values.workers);
     await writeCredentials(authority, data, names);
     const start = async (part: Part): Promise<Ready> => {
       const { supervised, ready } = await supervise({ runDirectory: data.run, log: deps.log }, part, signal);
@@ -73,7 +74,7 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
     const model = await startModel(config, context, start);
     await Promise.all(names.map((name) => start(workerPart(context, name, model.urls, model.name))));
     const endpoints: Endpoints = {
-      grpc: text(coordinator["listen"]) ?? config.listen,
+      grpc: text(coordinator["listen"]) ?? showAddress(config.values.listen),
       nats: nats.url,
       http: text(coordinator["http"]),
       model: model.urls,
@@ -97,7 +98,7 @@ function text(value: unknown): string | undefined {
 async function explain(error: unknown, config: UpConfig, data: DataDirectory): Promise<Error> {
   const failure = error instanceof Error ? error : new Error(String(error));
   if ((failure as NodeJS.ErrnoException).code === "ENOSPC") {
-    return new Error(`The disk of ${config.dataDirectory} is full.`, { cause: error });
+    return new Error(`The disk of ${config.values.data} is full.`, { cause: error });
   }
   if (!/was not ready|before it was ready/.test(failure.message)) return failure;
   const log = join(data.logs, `${failure.message.split(" ")[0]}.log`);
@@ -131,7 +132,7 @@ async function startNats(
 /** The port of the last run: what still knows it reconnects by itself. */
 async function lastNatsPort(config: UpConfig): Promise<number> {
   try {
-    const endpoints = JSON.parse(await readFile(join(config.dataDirectory, "endpoints.json"), "utf8")) as Endpoints;
+    const endpoints = JSON.parse(await readFile(join(config.values.data, "endpoints.json"), "utf8")) as Endpoints;
     return Number(new URL(endpoints.nats).port);
   } catch {
     return 0;

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { CommanderError } from "commander";
 import { connectNats } from "../platform/nats/connect.ts";
 import { workerInboxPrefix } from "../platform/nats/worker-permissions.ts";
 import { detectSandbox, type Sandbox } from "../platform/process/sandbox.ts";
@@ -16,18 +17,20 @@ import { createAttemptRuntime } from "./runtime.ts";
 import { clearEarlierLife } from "./workspace/clear-earlier-life.ts";
 import { workerPaths } from "./workspace/worker-paths.ts";
 
-/** Giving the leases back takes seconds; what hangs longer is left to the next start. */
-const giveBackMs = 30_000;
 const startedAtMs = Date.now();
 const forever = new AbortController().signal;
 let config: WorkerConfig;
+let warnings: readonly string[];
 try {
-  config = loadConfig(process.argv.slice(2), process.env);
+  ({ values: config, warnings } = loadConfig(process.argv.slice(2), process.env, process.cwd()));
 } catch (error) {
+  // Commander has said it itself: help, or an unknown flag.
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
   process.stderr.write(`error: ${(error as Error).message}\n`);
   process.exit(2);
 }
 const logger = createLogger({ service: "worker", level: config.logLevel }).child({ worker: config.name });
+for (const warning of warnings) logger.warn(warning);
 // The key is for the model client alone: nothing that is handed down from here may carry it.
 const { AGENTD_MODEL_API_KEY: _apiKey, ...host } = process.env;
 delete process.env["AGENTD_MODEL_API_KEY"];
@@ -76,7 +79,7 @@ async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefin
     sandbox: sandbox.kind === "none" ? "none" : `bubblewrap ${sandbox.version}`,
     slots,
     startedAtMs,
-    intervalMs: config.heartbeatIntervalMs,
+    intervalMs: config.heartbeatMs,
     runner,
     coordinator,
     pool: { name: "default", models: [config.model], requestsMax: config.requestsMax },
@@ -95,16 +98,16 @@ function drainOnSignals(runner: Runner): void {
   const giveBack = (): void => {
     logger.warn({ held: runner.held().length }, "giving leases back");
     runner.giveBack();
-    setTimeout(() => process.exit(1), giveBackMs).unref();
+    setTimeout(() => process.exit(1), config.stopMs).unref();
   };
   const onSignal = (): void => {
     if (runner.isDraining) {
       giveBack();
       return;
     }
-    logger.info({ held: runner.held().length, drainTimeoutMs: config.drainTimeoutMs }, "draining");
+    logger.info({ held: runner.held().length, drainMs: config.drainMs }, "draining");
     runner.drain();
-    setTimeout(giveBack, config.drainTimeoutMs).unref();
+    setTimeout(giveBack, config.drainMs).unref();
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);

@@ -77,8 +77,8 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
   const network = config.network === "all";
   const transcripts = createTranscriptSink(link, config.name, logger);
   const model = createChatModel({
-    endpoints: config.modelUrls.map((baseUrl) =>
-      config.apiKey === undefined ? { baseUrl } : { baseUrl, apiKey: config.apiKey },
+    endpoints: config.modelUrl.map((baseUrl) =>
+      config.modelApiKey === undefined ? { baseUrl } : { baseUrl, apiKey: config.modelApiKey },
     ),
     model: config.model,
     requestsMax: config.requestsMax,

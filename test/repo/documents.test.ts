@@ -11,6 +11,7 @@ import { reasons } from "../../services/core/errors.ts";
 import { jobBounds, jobDefaults } from "../../services/core/job-bounds.ts";
 import { parseManifest } from "../../services/core/manifest.ts";
 import { type Consequence, outcomeRules } from "../../services/core/outcomes.ts";
+import { settingsTable } from "../../services/platform/config/explain-settings.ts";
 import { ruleTable } from "../../services/vllm-sim/rules/parse-requests.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -183,12 +184,8 @@ describe("README", () => {
     expect(gone.filter((word) => word !== "agentd")).toEqual([]);
   });
 
-  it.each(["standalone", "worker", "coordinator"])("names every flag of %s", (service) => {
-    const source = read(`services/${service}/config.ts`);
-    const flags = [...source.matchAll(/ption\(\s*"(--[a-z-]+)/g)].map((match) => match[1] ?? "");
-    expect(flags.length).toBeGreaterThan(5);
-    const words = quoted(section(readme, "## Commands")).flatMap((text) => text.split(/[\s=]+/));
-    expect(flags.filter((flag) => !words.includes(flag))).toEqual([]);
+  it("has the table of settings that `agentd config explain -o markdown` prints", () => {
+    expect(rows(section(readme, "## Settings"))).toEqual(settingsTable());
   });
 
   it("says what every exit code means", () => {
