@@ -49,6 +49,26 @@ describe("a worker", () => {
     await kill(worker);
   });
 
+  it("claims nothing while it is cordoned, gives back what it is told to, and goes on after", async () => {
+    const { coordinator } = stand;
+    const worker = await stand.startWorker("cordoned", hosts);
+    const held = await sleeper("held", "5002");
+    await coordinator.offer(held);
+    await until("the command runs", () => isRunning("sleep 5002"));
+    const isCordoned = () => coordinator.heartbeats.findLast((beat) => beat.worker === "cordoned")?.isCordoned;
+    coordinator.stop("cordoned", { stop: [], isCordoned: true });
+    await until("it says so", () => isCordoned() === true);
+    const later = await stand.assignment({ task: "later", taskText: 'Create later.txt with the text "x"' });
+    await coordinator.offer(later);
+    const { uid, task, attempt } = held;
+    coordinator.stop("cordoned", { stop: [{ uid, task, attempt, reason: "the worker is drained", giveBack: true }] });
+    expect(await coordinator.completeOf("held")).toMatchObject({ outcome: "Infra", message: "the worker is drained" });
+    expect(coordinator.claims.some((claim) => claim.task === "later")).toBe(false);
+    coordinator.stop("cordoned", { stop: [], isCordoned: false });
+    expect(await coordinator.completeOf("later")).toMatchObject({ outcome: "Done" });
+    await kill(worker);
+  });
+
   it("stops many attempts at once without leaving a process", async () => {
     const { coordinator } = stand;
     const worker = await stand.startWorker("crowded", [...hosts, "--slots", "24"]);
