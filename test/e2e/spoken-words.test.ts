@@ -103,6 +103,11 @@ test("files and repositories that cannot be used are named with what is wrong", 
   expect(await ctl("apply", "-f", "nowhere.yaml")).toBe("error: nowhere.yaml cannot be read: there is no such file\n");
   expect(await ctl("apply", "-f", "/")).toContain("it is a folder; name a file in it");
   expect(await ctl("fetch", "job/one")).toContain("is not a git repository");
+  const lost = await apply(oneTask("lost", "lost-t", '  repository: { url: "file:///nowhere.git" }\n'));
+  expect(lost.stderr).toMatch(
+    /^ {2}line 5 +spec\.repository\.url +Could not reach file:\/\/\/nowhere\.git: fatal: .*; fatal: /m,
+  );
+  expect(lost.stderr).not.toMatch(/\\n|\\x0d/);
   using other = createRepository({ "else.txt": "x\n" });
   const fetched = await agentd.ctl(["fetch", "one"], { cwd: other.path });
   expect(fetched.stderr).toMatch(/does not hold [0-9a-f]{7}, the base of this job/);

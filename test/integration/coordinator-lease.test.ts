@@ -246,6 +246,9 @@ describe("a lease", () => {
     await until("the end", () => job.job().status.finishedAtMs !== undefined);
     expect(job.job().status.counts.cancelled).toBe(2);
     expect(job.head().landed).toBe(0);
+    const reasons = await eventReasons(replica, job.uid);
+    expect(reasons).toContain("AttemptStopped");
+    expect(reasons).not.toContain("StaleResultRejected");
   }, 30_000);
 
   it("shows workers as Ready, Draining no more, and Lost after silence", async () => {

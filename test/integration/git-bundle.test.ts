@@ -252,6 +252,9 @@ test("a remote is fetched by branch, tag, commit or HEAD; trouble has its own re
     expect(await fetchFromUrl(cache, { url: origin, ref }, local, signal)).toBe(base);
   }
   expect(await reasonOf(fetchFromUrl(cache, { url: origin, ref: "none" }, local, signal))).toContain("REF_NOT_FOUND");
+  expect(await reasonOf(fetchFromUrl(cache, { url: origin, ref: base.slice(0, 12) }, local, signal))).toContain(
+    "give its full hash of 40 digits",
+  );
   const empty = join(root, "empty");
   await mkdir(empty);
   await git(empty, "init", "-q", "--bare");
@@ -292,6 +295,14 @@ test("a push moves the branch only from where it is expected", async () => {
   expect((await push(next, next)).kind).toBe("rejected");
   expect(await push(next, base)).toEqual({ kind: "pushed" });
   expect(await remoteBranch(cache, target, local, signal)).toBe(next);
+  const hook = join(url, "hooks", "pre-receive");
+  await writeFile(hook, "#!/bin/sh\necho 'Sign the CLA first.' >&2\necho 'See /cla' >&2\nexit 1\n", { mode: 0o755 });
+  expect(await push(base, next)).toEqual({
+    kind: "rejected",
+    message: "[remote rejected] (pre-receive hook declined): Sign the CLA first; See /cla",
+  });
+  const nowhere = join(root, "x");
+  expect(await reasonOf(remoteBranch(cache, { ...target, url: nowhere }, local, signal))).not.toContain("\n");
   expect(
     await reasonOf(pushCommit(cache, { ...target, url: join(root, "x"), commit: base, expected: null }, local, signal)),
   ).toContain("REPOSITORY_UNREACHABLE");

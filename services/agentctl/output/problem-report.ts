@@ -15,7 +15,8 @@ export function problemReport(fileName: string, problems: readonly LineProblem[]
   const fieldWidth = Math.max(...sorted.map((problem) => problem.field.length));
   const rows = sorted.map(({ line, field, message }) => {
     const place = `line ${`${line}`.padEnd(lineWidth)}`;
-    return `  ${place}  ${field.padEnd(fieldWidth)}   ${visibleLine(message)}`.trimEnd();
+    const oneLine = visibleLine(message.replace(/\s*\n\s*/g, "; "));
+    return `  ${place}  ${field.padEnd(fieldWidth)}   ${oneLine}`.trimEnd();
   });
   const count = sorted.length === 1 ? "1 problem" : `${sorted.length} problems`;
   return `error: ${fileName} has ${count}, nothing was created\n${rows.join("\n")}\n`;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job.ts";
-import type { ChangedFiles, Outcome, Task } from "../../core/task.ts";
+import type { Attempt, ChangedFiles, Outcome, Task } from "../../core/task.ts";
 import type { AttemptEnded } from "../../core/task-machine.ts";
 import { taskRules, transition } from "../../core/task-machine.ts";
 import { renderTask } from "../../core/template.ts";
@@ -85,12 +85,23 @@ async function complete(
     } catch (error) {
       if (isAgentdError(error, "CONFLICT") && race < racesMax) continue;
       if (isAgentdError(error, "ATTEMPT_STALE")) {
-        const message = `result of attempt ${request.attempt} from ${worker} was refused: ${error.message}`;
-        deps.events.taskEvent(task, "Warning", "StaleResultRejected", message);
+        const what = `attempt ${request.attempt} from ${worker}`;
+        if (owner.head.value.closed || wasStopped(recorded)) {
+          deps.events.taskEvent(task, "Normal", "AttemptStopped", `${what} has ended as it was told to`);
+        } else {
+          const message = `result of ${what} was refused: ${error.message}`;
+          deps.events.taskEvent(task, "Warning", "StaleResultRejected", message);
+        }
       }
       throw error;
     }
   }
+}
+
+/** Whether the attempt was ended from outside, by a cancel or the job's deadline: its worker was told to stop. */
+function wasStopped(recorded: Attempt | undefined): boolean {
+  if (recorded === undefined || recorded.report !== undefined) return false;
+  return recorded.outcome === "Cancelled" || recorded.outcome === "DeadlineExceeded";
 }
 
 interface Reported {

@@ -59,10 +59,10 @@ export async function createBundle(
   }
 }
 
-async function readHeader(handle: FileHandle, file: string): Promise<BundleHeader> {
+async function readHeader(handle: FileHandle): Promise<BundleHeader> {
   const buffer = Buffer.alloc(HEADER_BYTES_MAX);
   const { bytesRead } = await handle.read(buffer, 0, HEADER_BYTES_MAX, 0);
-  return parseHeader(buffer.subarray(0, bytesRead), file);
+  return parseHeader(buffer.subarray(0, bytesRead));
 }
 
 /**
@@ -70,12 +70,12 @@ async function readHeader(handle: FileHandle, file: string): Promise<BundleHeade
  *
  * @throws AgentdError BUNDLE_INVALID; NOT_SUPPORTED for SHA-256 repositories and filtered bundles.
  */
-export function parseHeader(bytes: Buffer, file: string): BundleHeader {
+export function parseHeader(bytes: Buffer): BundleHeader {
   const buffer = bytes.subarray(0, HEADER_BYTES_MAX);
   const end = buffer.indexOf("\n\n");
-  if (end < 0) throw invalid(file, "it has no end of header");
+  if (end < 0) throw invalid("it has no end of header");
   const [signature, ...lines] = buffer.subarray(0, end).toString("utf8").split("\n");
-  if (signature !== "# v2 git bundle" && signature !== "# v3 git bundle") throw invalid(file, "it is no git bundle");
+  if (signature !== "# v2 git bundle" && signature !== "# v3 git bundle") throw invalid("it is no git bundle");
   const prerequisites: string[] = [];
   const refs = new Map<string, string>();
   for (const line of lines) {
@@ -87,11 +87,11 @@ export function parseHeader(bytes: Buffer, file: string): BundleHeader {
       );
     }
     const match = /^(-?)([0-9a-f]{40})(?: (.*))?$/.exec(line);
-    if (match === null) throw invalid(file, `its header has the line ${gitMessage(line, 100)}`);
+    if (match === null) throw invalid(`its header has the line ${gitMessage(line, 100)}`);
     if (match[1] === "-") prerequisites.push(match[2] ?? "");
     else refs.set(match[3] ?? "", match[2] ?? "");
   }
-  if (refs.size === 0) throw invalid(file, "it names no ref");
+  if (refs.size === 0) throw invalid("it names no ref");
   return { prerequisites, refs, packOffset: end + 2 };
 }
 
@@ -119,8 +119,7 @@ export async function fetchBundle(
   return withQuarantine(repository, async (quarantine) => {
     const { header } = await indexBundle(quarantine, file, { maxBytes, isStrict: false }, signal);
     for (const [ref, tip] of header.refs) {
-      if (!(await hasCommit(quarantine, tip, signal)))
-        throw invalid(file, `${gitMessage(ref, 100)} names no commit in it`);
+      if (!(await hasCommit(quarantine, tip, signal))) throw invalid(`${gitMessage(ref, 100)} names no commit in it`);
     }
     if (options.isTrusted !== true) await checkConnected(quarantine, file, header, signal);
     await migratePacks(quarantine, repository);
@@ -138,7 +137,7 @@ async function checkConnected(
   const args = ["rev-list", "--objects", "--quiet", "--stdin"];
   const walk = { stdin: `${revisions.join("\n")}\n`, okExitCodes: [0, 1, 128] };
   const answer = await repository.git.run(args, walk, signal);
-  if (answer.exitCode !== 0) throw invalid(file, `its history is incomplete: ${gitMessage(answer.stderr, 300)}`);
+  if (answer.exitCode !== 0) throw invalid(`its history is incomplete: ${gitMessage(answer.stderr, 300)}`);
 }
 
 /**
@@ -159,7 +158,7 @@ export async function indexBundle(
   }
   const handle = await open(file, "r");
   try {
-    const header = await readHeader(handle, file);
+    const header = await readHeader(handle);
     for (const commit of header.prerequisites) {
       if (await hasCommit(repository, commit, signal)) continue;
       const missing = `The bundle builds on commit ${commit}, which is not in the cache.`;
@@ -173,7 +172,7 @@ export async function indexBundle(
     const name = /^pack\t([0-9a-f]{40})/m.exec(answer.stdout.toString("latin1"))?.[1];
     if (answer.exitCode !== 0 || name === undefined) {
       if (/No space left on device/i.test(answer.stderr)) throw new AgentdError("DISK_FULL", gitMessage(answer.stderr));
-      throw invalid(file, gitMessage(answer.stderr));
+      throw invalid(gitMessage(answer.stderr));
     }
     return { header, pack: name };
   } finally {
@@ -181,6 +180,6 @@ export async function indexBundle(
   }
 }
 
-function invalid(file: string, why: string): AgentdError {
-  return new AgentdError("BUNDLE_INVALID", `The bundle was refused: ${why}.`, { metadata: { file } });
+function invalid(why: string): AgentdError {
+  return new AgentdError("BUNDLE_INVALID", `The bundle was refused: ${why.replace(/\.$/, "")}.`);
 }

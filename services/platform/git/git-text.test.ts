@@ -10,6 +10,9 @@ test("a message shows no password of a URL and is cut at its cap", () => {
   expect(gitMessage("fatal: 'https://me:secret@host/x' and ssh://git@host")).toBe(
     "fatal: 'https://***@host/x' and ssh://***@host",
   );
+  expect(gitMessage("fatal: no.\r\n\nfatal: Could not read.\nPlease check\r\n")).toBe(
+    "fatal: no; fatal: Could not read; Please check",
+  );
   expect(gitMessage("x".repeat(50), 10)).toBe(`${"x".repeat(10)}…`);
 });
 

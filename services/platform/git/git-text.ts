@@ -7,9 +7,17 @@ export function visibleText(text: string): string {
   });
 }
 
-/** A message of git for a person: control characters visible, no password of a URL, at most `charsMax` characters. */
+/**
+ * A message of git for a person: one line (git's lines parted by `; `, also those that an ssh server ends with CR LF), control
+ * characters visible, no password of a URL, at most `charsMax` characters.
+ */
 export function gitMessage(text: string, charsMax = 2_000): string {
-  const shown = visibleText(text.trim()).replace(/(\w:\/\/)[^/@\s]+@/g, "$1***@");
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim());
+  const joined = lines
+    .filter((line) => line !== "")
+    .map((line, at, all) => (at < all.length - 1 ? line.replace(/[.;]$/, "") : line))
+    .join("; ");
+  const shown = visibleText(joined).replace(/(\w:\/\/)[^/@\s]+@/g, "$1***@");
   return shown.length <= charsMax ? shown : `${shown.slice(0, charsMax)}…`;
 }
 

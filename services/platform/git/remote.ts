@@ -88,7 +88,15 @@ export async function pushCommit(
     .split("\n")
     .find((line) => line.startsWith("!"));
   if (rejection === undefined) throw unreachable(url, answer);
-  return { kind: "rejected", message: gitMessage(rejection.split("\t").slice(2).join(" ")) };
+  const said = remoteWords(answer.stderr);
+  const how = gitMessage(rejection.split("\t").slice(2).join(" "));
+  return { kind: "rejected", message: said === "" ? how : `${how}: ${said}` };
+}
+
+/** What the other side itself said, such as the words of a hook that refused: at most 300 characters. */
+function remoteWords(stderr: string): string {
+  const lines = stderr.split(/[\r\n]+/).flatMap((line) => /^remote: ?(.*)$/.exec(line)?.[1]?.trim() ?? []);
+  return gitMessage(lines.filter((line) => line !== "").join("\n"), 300);
 }
 
 function remoteGit(repository: Repository, url: string, options: RemoteOptions): Git {
@@ -111,10 +119,15 @@ async function findRemoteRef(
   const names = [ref, `refs/${ref}`, `refs/tags/${ref}`, `refs/heads/${ref}`];
   const name = names.find((candidate) => refs.has(candidate));
   if (name !== undefined && !ref.startsWith("-")) return name;
-  const why = refs.size === 0 ? "the repository is empty" : "the repository has no such branch or tag";
+  const why = refs.size === 0 ? "the repository is empty" : `the repository has no such branch or tag${hashHint(ref)}`;
   throw new AgentdError("REF_NOT_FOUND", `${gitMessage(ref, 200)} was not found at ${gitMessage(url, 300)}: ${why}.`, {
     metadata: { ref: gitMessage(ref, 200) },
   });
+}
+
+/** A server tells its refs only: what part of a hash means, nobody but the owner of the objects knows. */
+function hashHint(ref: string): string {
+  return /^[0-9a-f]{4,39}$/i.test(ref) ? "; to name a commit at a URL, give its full hash of 40 digits" : "";
 }
 
 async function listRemote(

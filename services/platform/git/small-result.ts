@@ -47,7 +47,7 @@ export async function importSmallResult(
   const { repository, reader } = deps;
   if ((await stat(file)).size > Math.min(packedBytesMax, claim.maxBytes ?? packedBytesMax)) return undefined;
   const bytes = await readFile(file);
-  const { refs, prerequisites, packOffset } = parseHeader(bytes, file);
+  const { refs, prerequisites, packOffset } = parseHeader(bytes);
   const tips = new Set(refs.values());
   if (tips.size !== 1 || !tips.has(claim.commit) || claim.commit === claim.base) return undefined;
   for (const commit of new Set([claim.base, ...prerequisites])) {
