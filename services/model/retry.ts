@@ -1,3 +1,5 @@
+import { type Overflow, readOverflow } from "./overflow.ts";
+
 /** Why one try of a chat did not give an answer. */
 export type ChatFailure =
   /** The server was never reached. */
@@ -9,6 +11,8 @@ export type ChatFailure =
       readonly message: string;
       readonly param?: string;
       readonly code?: string;
+      /** What the model wrote, where the server could not read a call out of it and says so (Groq). */
+      readonly failedGeneration?: string;
       readonly retryAfterMs?: number;
     }
   | { readonly kind: "firstTokenTimeout"; readonly message: string }
@@ -19,12 +23,6 @@ export type ChatFailure =
 
 /** What kind of refusal it was; goes into the error's metadata as `kind`. */
 export type RefusalKind = "context_overflow" | "unauthorized" | "not_found" | "unsupported_field" | "invalid_request";
-
-/** Token figures of a context overflow, as far as the server's text holds them. */
-export interface Overflow {
-  readonly contextTokensMax?: number;
-  readonly inputTokens?: number;
-}
 
 /** What to do about a failure. */
 export type Verdict =
@@ -85,6 +83,8 @@ export function classifyFailure(failure: ChatFailure): Verdict {
 
 function classifyStatus(failure: Extract<ChatFailure, { kind: "status" }>): Verdict {
   const { status } = failure;
+  const overflow = readOverflow(failure);
+  if (overflow !== undefined) return { action: "refused", kind: "context_overflow", overflow };
   const wait = failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs };
   // 529 is Anthropic's "overloaded"; 502 and 504 come from a proxy whose engine is gone.
   if ([429, 502, 503, 504, 529].includes(status)) {
@@ -93,58 +93,14 @@ function classifyStatus(failure: Extract<ChatFailure, { kind: "status" }>): Verd
   if (status >= 500 || [408, 409, 425].includes(status)) {
     return { action: "retry", endpoint: "same", isEngineTrouble: false, isEndpointDown: false, ...wait };
   }
-  const overflow = readOverflow(failure);
-  if (overflow !== undefined) return { action: "refused", kind: "context_overflow", overflow };
+  // The model's words, not the request, were wrong: another answer may be readable.
+  if (failure.failedGeneration !== undefined) {
+    return { action: "retry", endpoint: "same", isEngineTrouble: false, isEndpointDown: false };
+  }
   if (status === 401 || status === 403) return { action: "refused", kind: "unauthorized" };
   if (status === 404) return { action: "refused", kind: "not_found" };
   if (namesUnsupportedField(failure)) return { action: "refused", kind: "unsupported_field" };
   return { action: "refused", kind: "invalid_request" };
-}
-
-/** Parameters that vLLM names in a context overflow (`vllm/renderers/params.py`). */
-const overflowParams = new Set(["input_tokens", "input_text"]);
-
-/** vLLM's texts by version, then OpenAI, llama.cpp, SGLang, LiteLLM, Anthropic and Gemini. */
-const overflowTexts = [
-  /maximum context length/i,
-  /context length is only/i,
-  /cannot be greater than max_model_len|max_tokens\b.*cannot be greater than/i,
-  /context_length_exceeded|exceed_context_size/i,
-  /exceeds? the (available )?context (size|length|window)/i,
-  /longer than the model'?s context length/i,
-  /ContextWindowExceeded/i,
-  /prompt is too long/i,
-  /input token count.*exceeds/i,
-];
-
-function readOverflow(failure: Extract<ChatFailure, { kind: "status" }>): Overflow | undefined {
-  if (![400, 413, 422].includes(failure.status)) return undefined;
-  const text = `${failure.code ?? ""} ${failure.message}`;
-  const isNamed = failure.param !== undefined && overflowParams.has(failure.param);
-  if (!isNamed && !overflowTexts.some((pattern) => pattern.test(text))) return undefined;
-  const contextTokensMax = readFigure(text, [
-    /context length is(?: only)? (\d+)/i,
-    /max_model_len ?=? ?(\d+)/i,
-    /context (?:size|window)\D{0,20}(\d+)/i,
-  ]);
-  const inputTokens = readFigure(text, [
-    /(\d+) in the messages/i,
-    /(?:request has|passed) (?:at least )?(\d+) input tokens/i,
-    /prompt contains (?:at least )?(\d+) (?:input )?tokens/i, // vLLM 0.32
-    /input (?:is|has) (\d+) tokens/i,
-  ]);
-  return {
-    ...(contextTokensMax === undefined ? {} : { contextTokensMax }),
-    ...(inputTokens === undefined ? {} : { inputTokens }),
-  };
-}
-
-function readFigure(text: string, patterns: readonly RegExp[]): number | undefined {
-  for (const pattern of patterns) {
-    const digits = pattern.exec(text)?.[1];
-    if (digits !== undefined && digits.length < 12) return Number(digits);
-  }
-  return undefined;
 }
 
 function namesUnsupportedField(failure: Extract<ChatFailure, { kind: "status" }>): boolean {

@@ -24,6 +24,8 @@ interface PoolEndpoint {
 export interface EndpointPool {
   /** The endpoint for this try, and a function to call when the try is over. */
   pick(key: string, tryIndex: number, avoid: string | undefined): { readonly url: string; readonly done: () => void };
+  /** The endpoint that a conversation goes to while it is healthy. */
+  preferred(key: string): string;
   /** It sent output: it is healthy, and everyone who waits for it may go on. */
   reportAnswer(url: string): void;
   /** @param isDown it did not take the request at all; else it counts as unhealthy after several failures in a row. */
@@ -75,6 +77,7 @@ export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
       };
       return { url: endpoint.url, done };
     },
+    preferred: (key) => pickEndpoint(key, endpoints, 0).url,
     reportAnswer(url) {
       const endpoint = find(url);
       if (endpoint === undefined) return;
@@ -113,4 +116,9 @@ export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
       }));
     },
   };
+}
+
+/** Host and port of a URL, for people. */
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url;
 }

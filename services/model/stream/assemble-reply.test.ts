@@ -35,7 +35,7 @@ const usage = (completion: number) => ({
 
 function assemble(chunks: readonly unknown[], outputTokensMax = 1_000) {
   let next = 0;
-  const assembler = createReplyAssembler({ tools, outputTokensMax, newId: () => `new${++next}` });
+  const assembler = createReplyAssembler({ tools, outputTokensMax, newId: () => `new${++next}`, isKnown: () => false });
   for (const item of chunks) assembler.add(item);
   return assembler.finish();
 }
@@ -61,6 +61,8 @@ describe("an ordinary stream", () => {
       usage: { inputTokens: 100, cachedTokens: 64, outputTokens: 12 },
       finishReason: "tool_calls",
       recoveredCalls: 0,
+      repairs: [],
+      validCalls: 1,
     });
   });
 
@@ -69,7 +71,7 @@ describe("an ordinary stream", () => {
   });
 
   test("counts a role alone as no output, and text as output", () => {
-    const assembler = createReplyAssembler({ tools, outputTokensMax: 10, newId: () => "n" });
+    const assembler = createReplyAssembler({ tools, outputTokensMax: 10, newId: () => "n", isKnown: () => false });
     expect(assembler.add({ choices: [{ delta: { role: "assistant", content: "" } }] })).toEqual([]);
     expect(assembler.add(chunk({ content: "x" }))).toEqual([{ kind: "content", text: "x" }]);
     expect(assembler.add(usage(1))).toEqual([]);
@@ -164,8 +166,8 @@ describe("calls that servers spoil", () => {
   });
 
   test("leaves broken arguments as the model wrote them, for the caller to refuse", () => {
-    expect(names([call({ index: 0, id: "a", ...fn("read", '{"file_path": x}') })])[0]?.arguments).toBe(
-      '{"file_path": x}',
+    expect(names([call({ index: 0, id: "a", ...fn("read", '{"file_path": "x"') })])[0]?.arguments).toBe(
+      '{"file_path": "x"',
     );
   });
 

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { ChatRequest } from "../chat.ts";
-import { createOpenAiChat, systemModelClock } from "./openai-chat.ts";
+import { profileOf } from "../profile/model-profile.ts";
+import { createServerLimits } from "../profile/server-limits.ts";
+import { createOpenAiChat } from "./openai-chat.ts";
+import { systemModelClock } from "./watchdog.ts";
 import { normalizeAnswers } from "./whole-answer.ts";
 
 type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -58,6 +61,8 @@ function chatOver(fetch: Fetch, timeouts = { firstTokenTimeoutMs: 5_000, gapTime
     baseUrl: "http://engine.test/v1",
     ...(apiKey === undefined ? {} : { apiKey }),
     model: "m",
+    profile: profileOf("m"),
+    limits: createServerLimits({ now: () => 0, onRefused: () => {} }),
     fetch: normalizeAnswers(fetch),
     ...timeouts,
     clock: systemModelClock,
@@ -65,7 +70,8 @@ function chatOver(fetch: Fetch, timeouts = { firstTokenTimeoutMs: 5_000, gapTime
   });
 }
 
-const run = (fetch: Fetch, signal = new AbortController().signal) => chatOver(fetch).run(request, () => {}, signal);
+const run = (fetch: Fetch, signal = new AbortController().signal) =>
+  chatOver(fetch).run(request, "required", () => {}, signal);
 
 describe("one request", () => {
   test("gives the same reply wherever the network cuts the stream", async () => {
@@ -127,7 +133,12 @@ describe("one request", () => {
       tool_choice: "required",
       tools: [{ type: "function", function: { name: "read", strict: true } }],
     });
-    await chatOver(fetch, undefined, "sk-1").run({ ...request, tools: [] }, () => {}, new AbortController().signal);
+    await chatOver(fetch, undefined, "sk-1").run(
+      { ...request, tools: [] },
+      "required",
+      () => {},
+      new AbortController().signal,
+    );
     expect(seen?.headers.get("authorization")).toBe("Bearer sk-1");
     expect(seen?.body).not.toHaveProperty("tools");
     expect(seen?.body).not.toHaveProperty("tool_choice");
@@ -144,7 +155,7 @@ describe("one request", () => {
       { role: "assistant", content: "", reasoning: "hm", toolCalls: [{ id: "a", name: "read", arguments: '{"file' }] },
       { role: "tool", toolCallId: "a", content: "bad arguments" },
     ] as const;
-    await chatOver(fetch).run({ ...request, messages: history }, () => {}, new AbortController().signal);
+    await chatOver(fetch).run({ ...request, messages: history }, "required", () => {}, new AbortController().signal);
     expect(messages).toMatchObject([
       {},
       {},
@@ -199,7 +210,7 @@ describe("one request", () => {
     const fetch: Fetch = async () => {
       throw Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
     };
-    expect(await run(fetch)).toEqual({
+    expect(await run(fetch)).toMatchObject({
       ok: false,
       failure: { kind: "connect", message: "connect ECONNREFUSED 127.0.0.1:1" },
     });
@@ -218,7 +229,7 @@ describe("one request", () => {
       return new Response(JSON.stringify({ error }), { status: 400 });
     });
     for (let index = 0; index < 2; index += 1) {
-      expect(await chat.run(request, () => {}, new AbortController().signal)).toMatchObject({ ok: true });
+      expect(await chat.run(request, "required", () => {}, new AbortController().signal)).toMatchObject({ ok: true });
     }
     expect(caps).toEqual(["max_tokens", "max_completion_tokens", "max_completion_tokens"]);
   });
@@ -234,7 +245,12 @@ describe("a guard", () => {
         return text.endsWith("ä") ? "chanting" : undefined;
       },
     };
-    const result = await chatOver(async () => sse(stream)).run(guarded, () => {}, new AbortController().signal);
+    const result = await chatOver(async () => sse(stream)).run(
+      guarded,
+      "required",
+      () => {},
+      new AbortController().signal,
+    );
     expect(seen).toEqual(["content:Grüße 🙂", "arguments:aread", 'arguments:{"file_path":"ä']);
     expect(result).toMatchObject({
       ok: true,
@@ -262,7 +278,7 @@ describe("the watchdogs", () => {
 
   test("take a role alone for no token", async () => {
     const chat = chatOver(silentAfter(role), { firstTokenTimeoutMs: 40, gapTimeoutMs: 60_000 });
-    expect(await chat.run(request, () => {}, new AbortController().signal)).toMatchObject({
+    expect(await chat.run(request, "required", () => {}, new AbortController().signal)).toMatchObject({
       ok: false,
       failure: { kind: "firstTokenTimeout" },
     });
@@ -274,14 +290,14 @@ describe("the watchdogs", () => {
       firstTokenTimeoutMs: 60_000,
       gapTimeoutMs: 40,
     });
-    const result = await chat.run(request, () => (outputs += 1), new AbortController().signal);
+    const result = await chat.run(request, "required", () => (outputs += 1), new AbortController().signal);
     expect(result).toMatchObject({ ok: false, failure: { kind: "gapTimeout" } });
     expect(outputs).toBe(1);
   });
 
   test("let the caller's abort through with its reason", async () => {
     const controller = new AbortController();
-    const result = chatOver(silentAfter(role)).run(request, () => {}, controller.signal);
+    const result = chatOver(silentAfter(role)).run(request, "required", () => {}, controller.signal);
     controller.abort(new Error("cancelled by the user"));
     await expect(result).rejects.toThrow("cancelled by the user");
   });

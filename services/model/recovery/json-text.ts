@@ -41,25 +41,9 @@ export function findJsonEnd(text: string, start: number): number {
   return -1;
 }
 
-/**
- * Undoes the harmless ways in which servers spoil whole arguments: the same object twice (hermes streams, vllm#10395) and the object
- * as a JSON string (Llama 3). Nothing is ever closed or invented: what is not whole afterwards stays as the model wrote it.
- * `isWhole` says whether the text is one JSON object.
- */
-export function normalizeArguments(raw: string): { readonly text: string; readonly isWhole: boolean } {
-  const text = raw.trim();
-  if (text === "" || text === "null") return { text: "{}", isWhole: true };
-  const parsed = parseJson(text);
-  if (asRecord(parsed) !== undefined) return { text, isWhole: true };
-  if (typeof parsed === "string" && asRecord(parseJson(parsed)) !== undefined) {
-    return { text: parsed.trim(), isWhole: true };
-  }
-  if (parsed === undefined && text.startsWith("{")) {
-    const end = findJsonEnd(text, 0);
-    const first = text.slice(0, end);
-    if (end > 0 && text.slice(end).trim() === first && asRecord(parseJson(first)) !== undefined) {
-      return { text: first, isWhole: true };
-    }
-  }
-  return { text: raw, isWhole: false };
+/** The first index at or after `from` that is no white space. */
+export function skipSpace(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && /\s/.test(text[at] ?? "")) at += 1;
+  return at;
 }
