@@ -8,6 +8,8 @@ export interface ReadLedger {
   /** The model has seen, or has itself written, these bytes. */
   note(path: string, bytes: Uint8Array): void;
   compare(path: string, bytes: Uint8Array): Acquaintance;
+  /** Counts an edit of the file that found no place. @returns how many in a row, this one included. */
+  countMiss(path: string): number;
 }
 
 /** Files remembered; the oldest is forgotten, and must then be read again. */
@@ -16,17 +18,27 @@ const filesMax = 10_000;
 /** A ledger for one attempt; `path` is the file's real path relative to the worktree. */
 export function createReadLedger(): ReadLedger {
   const digests = new Map<string, string>();
+  const misses = new Map<string, number>();
   return {
     note(path, bytes) {
+      misses.delete(path);
       digests.delete(path);
       digests.set(path, digest(bytes));
       const oldest = digests.keys().next();
-      if (digests.size > filesMax && !oldest.done) digests.delete(oldest.value);
+      if (digests.size <= filesMax || oldest.done) return;
+      digests.delete(oldest.value);
+      misses.delete(oldest.value);
     },
     compare(path, bytes) {
       const known = digests.get(path);
       if (known === undefined) return "unread";
       return known === digest(bytes) ? "current" : "changed";
+    },
+    countMiss(path) {
+      // Only a file that was read can be missed, so this map is no larger than the other.
+      const count = (misses.get(path) ?? 0) + 1;
+      misses.set(path, count);
+      return count;
     },
   };
 }

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { runCommand } from "../platform/process/run-command.ts";
-import { createAgentTools } from "./agent-tools.ts";
+import { type AgentToolsOptions, createAgentTools } from "./agent-tools.ts";
 import { createRepositoryInstructions, type RepositoryInstructions } from "./context/instructions.ts";
 import type { Exec } from "./exec.ts";
 import type { ToolResult, ToolSet } from "./tools/tool-set.ts";
@@ -20,6 +20,7 @@ export interface TemporaryWorktree extends AsyncDisposable {
 /** Makes a folder with the given files (by relative path) and the tools over it. */
 export async function createTemporaryWorktree(
   files: Readonly<Record<string, string | Uint8Array>> = {},
+  options: Partial<AgentToolsOptions> = {},
 ): Promise<TemporaryWorktree> {
   const parent = await realpath(await mkdtemp(join(tmpdir(), "agentd-agent-")));
   const root = join(parent, "tree");
@@ -28,7 +29,10 @@ export async function createTemporaryWorktree(
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), content);
   }
-  const tools = await createAgentTools(root, unwalledExec(root));
+  const directory = join(parent, "tmp");
+  await mkdir(directory);
+  const scratch = { directory, shownAs: "/tmp" };
+  const tools = await createAgentTools({ root, execute: unwalledExec(root), scratch, ...options });
   return {
     root,
     tools,

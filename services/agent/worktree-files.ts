@@ -37,6 +37,8 @@ export interface WorktreeFiles {
    * @throws ToolError when the path is refused or is no regular file.
    */
   write(path: string, bytes: Uint8Array): Promise<void>;
+  /** Removes a regular file; its folder stays. @throws ToolError when the path is refused, absent or no regular file. */
+  remove(path: string): Promise<void>;
 }
 
 /**
@@ -62,6 +64,12 @@ export async function createWorktreeFiles(root: string): Promise<WorktreeFiles> 
       const located = await locateIn(path);
       if (located.real === ".") throw new ToolError("The path is the worktree's root, a directory.");
       await explain(located, () => writeFileAt(realRoot, located, bytes));
+    },
+    remove: async (path) => {
+      const located = await locateIn(path);
+      if (!located.exists) throw new ToolError(`There is no file ${quotePath(located.shown)}.`);
+      if (located.real === ".") throw directory(located);
+      await explain(located, () => removeFileAt(realRoot, located));
     },
   };
 }
@@ -142,6 +150,17 @@ async function writeFileAt(root: string, located: LocatedPath, bytes: Uint8Array
       await unlink(temporary).catch(ignoreMissing);
       throw error;
     }
+  });
+}
+
+async function removeFileAt(root: string, located: LocatedPath): Promise<void> {
+  const parts = located.real.split("/");
+  const name = parts.pop() ?? "";
+  await withDirectory(root, parts, false, async (at) => {
+    const old = await lstat(at(name));
+    if (old.isDirectory()) throw directory(located);
+    if (!old.isFile()) throw new ToolError(`${quotePath(located.shown)} is not a regular file.`);
+    await unlink(at(name));
   });
 }
 

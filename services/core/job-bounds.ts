@@ -40,4 +40,16 @@ export const jobDefaults = {
 } as const;
 
 /** Names of the tools that an agent may be given, as the model sees them. */
-export const toolNames = ["read", "write", "edit", "bash", "glob", "grep", "finish"] as const;
+export const toolNames = [
+  "read",
+  "write",
+  "edit",
+  "multi_edit",
+  "apply_patch",
+  "bash",
+  "glob",
+  "grep",
+  "git",
+  "note",
+  "finish",
+] as const;

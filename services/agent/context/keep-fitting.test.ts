@@ -101,7 +101,8 @@ describe("createConversationFitter", () => {
         const result = "not ok 1 - parses an empty file\nTypeError: x is not a function\n[exit code 1]";
         ledger.record({ turn: index, tool: "bash", args: { command: "npm test" }, result, isError: true });
         messages = [...messages, ...turn(100, `${result}${" ".repeat(3_000)}`, "bash"), ...turn(101, "noted", "note")];
-        ledger.note("the cache must stay sorted");
+        const args = { text: "the cache must stay sorted" };
+        ledger.record({ turn: index, tool: "note", args, result: "Noted.", isError: false });
       }
       const fitting = await fit(fitter, messages);
       if (fitting.kind === "exhausted") break;

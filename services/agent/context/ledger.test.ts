@@ -71,8 +71,10 @@ describe("createLedger", () => {
 
   it("keeps notes, each once, and stays bounded", () => {
     const ledger = after(...Array.from({ length: 2_000 }, (_, i) => ["write", { file_path: `f${i}` }] as const));
-    for (let index = 0; index < 200; index += 1) ledger.note(`note ${index % 70}`);
-    ledger.note("x".repeat(10_000));
+    const note = (text: string) =>
+      ledger.record({ turn: 1, tool: "note", args: { text }, result: "Noted.", isError: false });
+    for (let index = 0; index < 200; index += 1) note(`note ${index % 70}`);
+    note("x".repeat(10_000));
     const facts = ledger.facts();
     expect(keys(facts, "changed")).toHaveLength(500);
     expect(keys(facts, "note")).toHaveLength(50);

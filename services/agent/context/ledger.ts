@@ -9,8 +9,6 @@ import { testFailures } from "./test-failures.ts";
 export interface Ledger {
   /** In the order in which the calls were made. */
   record(step: Step): void;
-  /** A fact that the model asked to keep; at most 500 characters of it. */
-  note(text: string): void;
   /** Facts as short lines, most important first; the same facts give the same lines. */
   facts(): readonly LedgerFact[];
   /** What was seen last of changing and of proving; see {@link Evidence}. */
@@ -63,7 +61,6 @@ export function createLedger(): Ledger {
   };
   return {
     record: (step) => recordStep(state, step),
-    note: (text) => remember(state.notes, clipEnd(text.trim(), noteCharsMax), notesMax),
     facts: () => listFacts(state),
     evidence: () => state.evidence,
   };
@@ -96,6 +93,7 @@ function recordStep(state: State, step: Step): void {
     for (const path of changedPaths(step, subject)) put(state.changed, path, step.tool, filesMax);
     state.evidence = { ...state.evidence, lastChangeStep: state.steps };
   }
+  if (step.tool === "note") remember(state.notes, clipEnd(textOf(step).trim(), noteCharsMax), notesMax);
   if (step.tool === "read" && subject !== "") remember(state.read, subject, filesMax);
 }
 
@@ -120,6 +118,12 @@ function listFacts(state: State): LedgerFact[] {
     ...[...state.commands].map(([command, end]) => fact("command", command, `${command}: ${end}`)),
     ...[...state.read].filter((path) => !state.changed.has(path)).map((path) => fact("read", path, path)),
   ];
+}
+
+/** The fact that a note call asked to keep. */
+function textOf(step: Step): string {
+  const text = typeof step.args === "object" && step.args !== null && "text" in step.args ? step.args.text : "";
+  return typeof text === "string" ? text : "";
 }
 
 function fact(kind: LedgerFact["kind"], key: string, line: string): LedgerFact {

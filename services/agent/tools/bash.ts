@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { clipMiddle } from "../clip.ts";
 import { ToolError } from "../tool-error.ts";
+import { cleanOutput } from "./clean-output.ts";
 import { defineTool, wholeNumber } from "./tool.ts";
 
 /** Claude Code's limits: 120 s, at most 600 s; 30,000 characters of output, 10,000 when the command failed. */
@@ -8,6 +8,8 @@ const timeoutDefaultMs = 120_000;
 const timeoutMaxMs = 600_000;
 const outputCharsMax = 30_000;
 const failedOutputCharsMax = 10_000;
+/** codex's cap of what is kept of one command (codex-rs: unified exec). */
+const outputBytesMax = 1_024 * 1_024;
 /** A command is one argument of bash; Linux takes at most 128 KiB for one (MAX_ARG_STRLEN). */
 const commandBytesMax = 100_000;
 
@@ -29,16 +31,17 @@ export const bashTool = defineTool({
     }
     const timeoutMs = args.timeout === null ? timeoutDefaultMs : toTimeoutMs(args.timeout);
     const argv = ["bash", "--noprofile", "--norc", "-c", args.command];
-    const result = await context.execute({ argv, timeoutMs, outputBytesMax: outputCharsMax * 4 }, signal);
+    const result = await context.execute({ argv, timeoutMs, outputBytesMax }, signal);
+    const cleaned = cleanOutput(result.output);
     if (result.exitCode === 0 && !result.timedOut) {
-      return result.output.trim() === "" ? "[no output, exit code 0]" : clipMiddle(result.output, outputCharsMax);
+      return cleaned.trim() === "" ? "[no output, exit code 0]" : context.scratch.keep(cleaned, outputCharsMax);
     }
     const end = result.timedOut
       ? `killed after the timeout of ${timeoutMs} ms`
       : result.exitCode === null
         ? "killed by a signal"
         : `exit code ${result.exitCode}`;
-    const output = clipMiddle(result.output, failedOutputCharsMax);
+    const output = await context.scratch.keep(cleaned, failedOutputCharsMax);
     throw new ToolError(output.trim() === "" ? `[${end}, no output]` : `${output.trimEnd()}\n[${end}]`);
   },
 });

@@ -148,7 +148,11 @@ describe("bash", () => {
   it("cuts the output in the middle: 30,000 characters, 10,000 of a failed command", async () => {
     const long = await tree.use("bash", { command: "echo first; seq 100000; echo last" });
     expect(long.content.length).toBeLessThan(30_200);
-    expect(long.content).toMatch(/^first\n[\s\S]*characters left out[\s\S]*last\n$/u);
+    expect(long.content).toMatch(
+      /^first\n[\s\S]*characters left out[\s\S]*last\n\[all of it: \/tmp\/agentd-output\/1\.txt;/u,
+    );
+    const page = await tree.use("read", { file_path: "/tmp/agentd-output/1.txt", offset: 99_999, limit: 2 });
+    expect(page.content).toContain(" 99999\t99998\n100000\t99999");
     const failed = await tree.use("bash", { command: "seq 100000; exit 1" });
     expect(failed.content.length).toBeLessThan(10_200);
   });

@@ -48,7 +48,6 @@ describe("read", () => {
 
   it.each([
     ["image.png", "binary"],
-    ["latin1.txt", "not UTF-8"],
     ["none.ts", "There is no file"],
     [".", "directory"],
     ["../x", "outside"],
@@ -56,6 +55,10 @@ describe("read", () => {
     const result = await read(path);
     expect(result.isError).toBe(true);
     expect(result.content).toContain(told);
+  });
+
+  it("shows a file that is not UTF-8 and says what can be edited", async () => {
+    expect((await read("latin1.txt")).content).toMatch(/caf\ufffd\n\[not UTF-8: .* only ASCII can be edited/u);
   });
 
   it("says that a file is empty, and that an offset is beyond the end", async () => {
@@ -67,7 +70,9 @@ describe("read", () => {
 describe("edit", () => {
   it("replaces an exact, unique text", async () => {
     await read("a.ts");
-    expect((await edit("a.ts", "b = 2", "b = $&")).content).toBe("Edited a.ts: replaced 1 place, at line 2.");
+    expect((await edit("a.ts", "b = 2", "b = $&")).content).toBe(
+      "Edited a.ts: replaced 1 place, at line 2.\n     1\tconst a = 1;\n     2\tconst b = $&;\n     3\tconst c = 3;",
+    );
     expect(await content("a.ts")).toBe("const a = 1;\nconst b = $&;\nconst c = 3;\n");
     expect((await edit("a.ts", "c = 3", "c = 4")).isError).toBe(false);
   });
@@ -88,17 +93,54 @@ describe("edit", () => {
     expect(await content("dup.ts")).toBe("z();\ny();\nz();\n");
   });
 
-  it("wants the file read before, and again after a command changed it", async () => {
+  it("wants the file read before", async () => {
     expect((await edit("a.ts", "b = 2", "b = 3")).content).toContain('Call read with {"file_path": "a.ts"} first');
+  });
+
+  it("changes a file that others changed since it was read only where the text is exact and unique", async () => {
     await read("a.ts");
-    await tree.use("bash", { command: "echo '// more' >> a.ts" });
-    expect((await edit("a.ts", "b = 2", "b = 3")).content).toContain("has changed since you read it");
+    await tree.use("bash", { command: "echo 'const a = 1;' >> a.ts" });
+    expect((await edit("a.ts", "const  b = 2;", "x")).content).toContain("has changed since you read it");
+    expect((await edit("a.ts", "const a = 1;", "x")).content).toContain("has changed since you read it");
+    expect((await edit("a.ts", "const a = 1;", "x", true)).content).toContain("has changed since you read it");
+    const done = await edit("a.ts", "b = 2", "b = 3");
+    expect(done).toMatchObject({ isError: false, content: expect.stringContaining("had changed since you read it") });
+    expect((await edit("a.ts", "const  b = 3;", "x")).content).toContain("has changed since you read it");
     await read("a.ts");
-    expect((await edit("a.ts", "b = 2", "b = 3")).isError).toBe(false);
+    expect((await edit("a.ts", "const  b = 3;", "const b = 4;")).isError).toBe(false);
+  });
+
+  it("says that and how a text matched that is not exactly there", async () => {
+    await read("a.ts");
+    const done = await edit("a.ts", "const  b = 2;", "const b = 4;");
+    expect(done.content).toContain("Not an exact match: blanks within the lines differed");
+    expect(await content("a.ts")).toBe("const a = 1;\nconst b = 4;\nconst c = 3;\n");
+  });
+
+  it("takes a loose match back that would break the syntax", async () => {
+    await read("a.ts");
+    const broken = await edit("a.ts", "const  b = 2;", "const b = {;");
+    expect(broken).toMatchObject({ isError: true, content: expect.stringContaining("would have a syntax error") });
+    expect(await content("a.ts")).toBe("const a = 1;\nconst b = 2;\nconst c = 3;\n");
+    expect((await edit("a.ts", "const b = 2;", "const b = {;")).isError).toBe(false);
+  });
+
+  it("suggests another tool after two misses", async () => {
+    await read("a.ts");
+    expect((await edit("a.ts", "const z = 9;", "x")).content).not.toContain("with write");
+    expect((await edit("a.ts", "const y = 8;", "x")).content).toContain("2 edits of this file failed");
+  });
+
+  it("keeps the other bytes of a file that is not UTF-8, and puts ASCII only there", async () => {
+    await read("latin1.txt");
+    expect((await edit("latin1.txt", "ca", "é")).content).toContain("only hold ASCII");
+    expect((await edit("latin1.txt", "ca", "de")).isError).toBe(false);
+    expect(await readFile(join(tree.root, "latin1.txt"))).toEqual(Buffer.from([0x64, 0x65, 0x66, 0xe9]));
+    expect((await tree.use("write", { file_path: "latin1.txt", content: "x" })).content).toContain("not UTF-8");
   });
 
   it.each([
-    ["const  b = 2;", "Only its white space differs", "x"],
+    ["cons t b = 2;", "Only its white space differs", "x"],
     ["const b = 2,", 'is line 2: "const b = 2;"', "x"],
     ["     2\tconst b = 2;", "Leave out the line numbers", "x"],
     ["const b = 1;", "new_string is there already, at line 2", "const b = 2;"],
@@ -115,10 +157,12 @@ describe("edit", () => {
     ["a.ts", "", "x", "exists already"],
     ["none.ts", "a", "b", "There is no file"],
     ["image.png", "a", "b", "binary"],
-    ["latin1.txt", "a", "b", "not UTF-8"],
+    ["a.ts", "const b", "// ... rest of code", "placeholder"],
+    ["new.ts", "", "// ... rest of code", "placeholder"],
     [".git/config", "", "b", "git's own folder"],
     ["new.ts", "", "\ud800", "Unicode"],
   ])("refuses %s: %j to %j (%s)", async (path, oldText, newText, told) => {
+    if (path === "a.ts") await read(path);
     const result = await edit(path, oldText, newText);
     expect(result.isError).toBe(true);
     expect(result.content).toContain(told);
@@ -136,6 +180,36 @@ describe("edit", () => {
     const startedAt = performance.now();
     expect((await edit("large.txt", "q".repeat(5_000), "x")).isError).toBe(true);
     expect(performance.now() - startedAt).toBeLessThan(3_000);
+  });
+});
+
+describe("multi_edit", () => {
+  const multi = (path: string, edits: readonly (readonly [string, string])[]) =>
+    tree.use("multi_edit", {
+      file_path: path,
+      edits: edits.map(([oldText, newText]) => ({ old_string: oldText, new_string: newText, replace_all: null })),
+    });
+
+  it("makes one edit on top of the other", async () => {
+    await read("a.ts");
+    const done = await multi("a.ts", [
+      ["const b = 2;", "const x = 2;"],
+      ["x = 2", "x = 3"],
+    ]);
+    expect(done.content).toContain("replaced 2 places, at line 2; line 2");
+    expect(await content("a.ts")).toBe("const a = 1;\nconst x = 3;\nconst c = 3;\n");
+  });
+
+  it("makes none when one fails, and says which", async () => {
+    await read("a.ts");
+    const refused = await multi("a.ts", [
+      ["const b = 2;", "const x = 2;"],
+      ["const b = 2;", "const y = 2;"],
+    ]);
+    expect(refused.isError).toBe(true);
+    expect(refused.content).toMatch(/^Edit 2 of 2: old_string does not occur[\s\S]*None of the edits was made\./u);
+    expect(await content("a.ts")).toBe("const a = 1;\nconst b = 2;\nconst c = 3;\n");
+    expect((await multi("a.ts", [])).content).toContain("empty");
   });
 });
 

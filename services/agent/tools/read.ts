@@ -1,17 +1,16 @@
 import { isUtf8 } from "node:buffer";
 import { z } from "zod";
-import { clipEnd } from "../clip.ts";
 import { ToolError } from "../tool-error.ts";
 import { quotePath } from "../worktree-path.ts";
+import { fileBytesMax, refuseBinary } from "./change-file.ts";
+import { showLines } from "./show-lines.ts";
+import type { ToolContext } from "./tool.ts";
 import { defineTool, wholeNumber } from "./tool.ts";
 
-/** Claude Code's and gemini-cli's read limits (research: gemini-cli packages/core/src/utils/fileUtils.ts). */
+/** Claude Code's and gemini-cli's limit (gemini-cli: packages/core/src/utils/fileUtils.ts). */
 const linesMax = 2_000;
-const lineCharsMax = 2_000;
 /** opencode's cap of one result (packages/opencode/src/tool/truncate.ts). */
 const resultBytesMax = 50 * 1_024;
-/** Largest file that read, edit and write touch. */
-export const fileBytesMax = 10 * 1_024 * 1_024;
 
 /** Shows a text file with line numbers, and lets edit and write change it afterwards. */
 export const readTool = defineTool({
@@ -28,51 +27,43 @@ export const readTool = defineTool({
     const offset = args.offset ?? 1;
     const limit = args.limit ?? linesMax;
     if (offset < 1 || limit < 1) throw new ToolError("offset and limit must be at least 1.");
-    const file = await context.files.read(args.file_path, fileBytesMax);
-    const text = decodeText(file.bytes, file.shown);
-    context.ledger.note(file.real, file.bytes);
-    if (text.length === 0) return `[${quotePath(file.shown)} is empty]`;
-    return showLines(text, quotePath(file.shown), offset, Math.min(limit, linesMax));
+    const { bytes, shown } = await readBytes(args.file_path, context);
+    if (bytes.length === 0) return `[${shown} is empty]`;
+    return showPage(bytes, shown, offset, Math.min(limit, linesMax));
   },
 });
 
-/** The text of a file without its byte order mark. @throws ToolError when it is binary or not UTF-8. */
-export function decodeText(bytes: Buffer, shown: string): string {
-  // git's own test for "binary": a NUL in the first 8,000 bytes (git: xdiff-interface.c, FIRST_FEW_BYTES).
-  if (bytes.subarray(0, 8_000).includes(0)) {
-    throw new ToolError(`${quotePath(shown)} is a binary file (${bytes.length} bytes): it cannot be shown or edited.`);
-  }
-  if (!isUtf8(bytes)) {
-    throw new ToolError(
-      `${quotePath(shown)} is not UTF-8 text (${bytes.length} bytes): it cannot be shown or edited here. Use bash.`,
-    );
-  }
-  const text = bytes.toString("utf8");
-  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+async function readBytes(path: string, context: ToolContext): Promise<{ bytes: Buffer; shown: string }> {
+  const kept = await context.scratch.read(path, fileBytesMax);
+  if (kept !== undefined) return { bytes: kept, shown: quotePath(path) };
+  const file = await context.files.read(path, fileBytesMax);
+  refuseBinary(file.bytes, file.shown);
+  context.ledger.note(file.real, file.bytes);
+  return { bytes: file.bytes, shown: quotePath(file.shown) };
 }
 
-function showLines(text: string, shown: string, offset: number, limit: number): string {
+function showPage(bytes: Buffer, shown: string, offset: number, limit: number): string {
+  const text = bytes.toString("utf8").replace(/^\ufeff/u, "");
   const lines = text.split("\n");
   const endsInNewline = lines.at(-1) === "";
   if (endsInNewline) lines.pop();
   if (offset > lines.length) {
     throw new ToolError(`${shown} has ${lines.length} lines; offset ${offset} is beyond its end.`);
   }
-  const out: string[] = [];
-  let bytes = 0;
-  let next = offset;
-  for (; next <= lines.length && next < offset + limit; next += 1) {
-    const line = lines[next - 1] ?? "";
-    const row = `${String(next).padStart(6)}\t${clipEnd(line.endsWith("\r") ? line.slice(0, -1) : line, lineCharsMax)}`;
-    bytes += Buffer.byteLength(row) + 1;
-    if (bytes > resultBytesMax && out.length > 0) break;
-    out.push(row);
-  }
+  const rows = showLines(lines.slice(offset - 1, offset - 1 + limit), offset);
+  let size = 0;
+  const cut = rows.findIndex((row, index) => {
+    size += Buffer.byteLength(row) + 1;
+    return size > resultBytesMax && index > 0;
+  });
+  const out = cut === -1 ? rows : rows.slice(0, cut);
+  const next = offset + out.length;
   const notes: string[] = [];
   if (next <= lines.length) {
     notes.push(`lines ${offset}-${next - 1} of ${lines.length}; go on with "offset": ${next}`);
   }
   if (text.includes("\r\n")) notes.push("lines end in CRLF; edit keeps that by itself");
+  if (!isUtf8(bytes)) notes.push("not UTF-8: bytes shown as \ufffd stay as they are; only ASCII can be edited");
   if (!endsInNewline && next > lines.length) notes.push("no newline at the end of the file");
   return notes.length === 0 ? out.join("\n") : `${out.join("\n")}\n[${notes.join("; ")}]`;
 }

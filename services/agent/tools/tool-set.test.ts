@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { toolNames as known } from "../../core/job-bounds.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../temporary-worktree.ts";
-import { createToolSet, toolNames } from "./tool-set.ts";
+import { createToolSet, type EditStyle, toolNames } from "./tool-set.ts";
 
 let tree: TemporaryWorktree;
 beforeEach(async () => {
@@ -18,12 +19,24 @@ const problem = (name: string, text: string) => {
 describe("the schemas", () => {
   it("are the same bytes for every agent, in a fixed order", () => {
     expect(JSON.stringify(createToolSet(context).schemas)).toBe(JSON.stringify(tree.tools.schemas));
-    expect(tree.tools.schemas.map((schema) => schema.name)).toEqual(toolNames);
-    expect(toolNames).toEqual(["read", "write", "edit", "bash", "glob", "grep", "finish"]);
+    expect(toolNames).toEqual(known);
   });
 
-  it("take less than 2,500 tokens, at the pessimistic 3 characters a token", () => {
-    expect(JSON.stringify(tree.tools.schemas).length).toBeLessThan(7_500);
+  it("are those of the model's way of editing, at most 10, in less than 2,500 tokens at the pessimistic 3 characters a token", () => {
+    const offered = (style: EditStyle) => createToolSet(context, undefined, style).schemas;
+    const names = (style: EditStyle) => offered(style).map(({ name }) => name);
+    expect(names("edit")).toEqual(toolNames.filter((name) => name !== "apply_patch"));
+    expect(names("apply_patch")).toEqual(toolNames.filter((name) => !name.endsWith("edit")));
+    for (const style of ["edit", "apply_patch"] as const) {
+      expect(names(style).length).toBeLessThanOrEqual(10);
+      expect(JSON.stringify(offered(style)).length).toBeLessThan(7_500);
+    }
+  });
+
+  it("are of the other way where the job names only that", () => {
+    const names = (only: readonly string[]) => createToolSet(context, only).schemas.map(({ name }) => name);
+    expect(names(["read", "apply_patch"])).toEqual(["read", "apply_patch", "finish"]);
+    expect(names(["edit", "apply_patch"])).toEqual(["edit", "finish"]);
   });
 
   it("are strict: nothing extra, everything required, optional means nullable", () => {
@@ -57,6 +70,9 @@ describe("check", () => {
     ["read", '"{\\"file_path\\":\\"a\\"}"'],
     ["edit", '{"file_path":"a","old_string":"1","new_string":"true","replace_all":"true"}'],
     ["finish", '{"status":"done","summary":""}'],
+    ["multi_edit", '{"file_path":"a","edits":[{"old_string":"x","new_string":"y"}]}'],
+    ["multi_edit", '{"file_path":"a","edits":"[{\\"old_string\\":\\"x\\",\\"new_string\\":\\"y\\"}]"}'],
+    ["multi_edit", '{"file_path":"a","edits":[{"old_string":"x","new_string":"y","replace_all":"true"}]}'],
   ])("accepts %s %s", (name, text) => {
     expect(problem(name, text)).toBe("valid");
   });
@@ -77,7 +93,15 @@ describe("check", () => {
     ["read", "{}", 'Send exactly: {"file_path": <string>, "offset": <integer> or null, "limit": <integer> or null}'],
     ["finish", '{"status":"ok","summary":""}', '"status": "done" or "blocked"'],
     ["Read", "{}", "Did you mean read?"],
-    ["apply_patch", "{}", "The tools are: read, write, edit, bash, glob, grep, finish."],
+    ["apply_patch", "{}", "The tools are: read, write, edit, multi_edit, bash, glob, grep, git, note, finish."],
+    [
+      "multi_edit",
+      '{"file_path":"a"}',
+      'Send exactly: {"file_path": <string>, "edits": [{"old_string": <string>, "new_string": <string>, "replace_all": <boolean> or null}, …]}',
+    ],
+    ["multi_edit", '{"file_path":"a","edits":[{"old_string":"x"}]}', '"edits[0].new_string" is missing'],
+    ["multi_edit", '{"file_path":"a","edits":"x"}', '"edits": '],
+    ["multi_edit", '{"file_path":"a","edits":[{"old_string":"x","new_string":"","all":true}]}', '"edits[0]": unknown'],
     ["__proto__", "{}", "There is no tool"],
   ])("tells the model what to send instead of %s %s", (name, text, told) => {
     expect(problem(name, text)).toContain(told);
@@ -92,7 +116,8 @@ describe("run", () => {
   const failing = (code: string) => {
     const error = Object.assign(new Error(`${code}: no luck`), { code });
     const files = { root: "/", isGone: async () => false, read: () => Promise.reject(error) };
-    const tools = createToolSet({ ...context, files } as unknown as typeof context);
+    const scratch = { read: async () => undefined };
+    const tools = createToolSet({ ...context, files, scratch } as unknown as typeof context);
     return tools.run(valid(tools.check({ id: "1", name: "read", arguments: '{"file_path":"a"}' })), signal);
   };
   const valid = (verdict: ReturnType<typeof check>) => {

@@ -1,15 +1,20 @@
 import { distance } from "fastest-levenshtein";
 import type { ToolCall, ToolSchema } from "../../model/chat.ts";
-import { clipEnd } from "../clip.ts";
+import { clipEnd, clipMiddle } from "../clip.ts";
 import { ToolError } from "../tool-error.ts";
+import { applyPatchTool } from "./apply-patch.ts";
 import { bashTool } from "./bash.ts";
 import { editTool } from "./edit.ts";
 import type { FinishClaim } from "./finish.ts";
 import { finishTool, finishToolName } from "./finish.ts";
+import { gitTool } from "./git.ts";
 import { globTool } from "./glob.ts";
 import { grepTool } from "./grep.ts";
+import { multiEditTool } from "./multi-edit.ts";
+import { noteTool } from "./note.ts";
 import { readTool } from "./read.ts";
 import type { Tool, ToolContext } from "./tool.ts";
+import { describeShape } from "./tool-schema.ts";
 import { writeTool } from "./write.ts";
 
 /** A call that may run, with its arguments checked. */
@@ -40,25 +45,45 @@ export interface ToolSet {
 }
 
 /** All tools, in the order in which the model is offered them. */
-const allTools: readonly Tool[] = [readTool, writeTool, editTool, bashTool, globTool, grepTool, finishTool];
+const allTools: readonly Tool[] = [
+  readTool,
+  writeTool,
+  editTool,
+  multiEditTool,
+  applyPatchTool,
+  bashTool,
+  globTool,
+  grepTool,
+  gitTool,
+  noteTool,
+  finishTool,
+];
 
 /** Names that a job may list in its template. */
 export const toolNames: readonly string[] = allTools.map((tool) => tool.schema.name);
+
+/** How a model was trained to change files. */
+export type EditStyle = "edit" | "apply_patch";
+
+/** Tools that a model of the other style is not offered: more than ten tools confuse small models. */
+const toolsOfStyle: Readonly<Record<EditStyle, readonly string[]>> = {
+  edit: ["edit", "multi_edit"],
+  apply_patch: ["apply_patch"],
+};
+
+/** Longest result of any tool, whatever it does itself: no more than read's 50 KB with its notes. */
+const resultCharsMax = 60_000;
 
 /** Errors of the machine, not of the call: the attempt ends as Infra, and another worker tries. */
 const machineErrors = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EROFS", "ENOMEM"]);
 
 /**
- * The tools named in `only` (all when absent; finish is always there), bound to one attempt's context.
+ * The tools for a model of that style, bound to one attempt's context: those named in `only` (all when absent; finish is always
+ * there). A job that names tools of the other style alone gets those.
  * @throws RangeError on a name that is no tool.
  */
-export function createToolSet(context: ToolContext, only?: readonly string[]): ToolSet {
-  for (const name of only ?? []) {
-    if (!toolNames.includes(name)) throw new RangeError(`no tool is called ${JSON.stringify(name)}`);
-  }
-  const tools = allTools.filter(
-    ({ schema }) => only === undefined || only.includes(schema.name) || schema.name === finishToolName,
-  );
+export function createToolSet(context: ToolContext, only?: readonly string[], style: EditStyle = "edit"): ToolSet {
+  const tools = selectTools(only, style);
   const byName = new Map(tools.map((tool) => [tool.schema.name, tool]));
   return {
     schemas: tools.map((tool) => tool.schema),
@@ -68,9 +93,9 @@ export function createToolSet(context: ToolContext, only?: readonly string[]): T
       if (tool === undefined) throw new RangeError(`no tool is called ${call.name}`);
       signal.throwIfAborted();
       try {
-        return { content: await tool.run(call.args, context, signal), isError: false };
+        return { content: checkResult(await tool.run(call.args, context, signal)), isError: false };
       } catch (error) {
-        if (error instanceof ToolError) return { content: error.message, isError: true };
+        if (error instanceof ToolError) return { content: checkResult(error.message), isError: true };
         if (signal.aborted) throw error;
         // The model's own doing, and no reason to try again elsewhere as after a failure of the machine.
         if (await context.files.isGone())
@@ -80,6 +105,26 @@ export function createToolSet(context: ToolContext, only?: readonly string[]): T
       }
     },
   };
+}
+
+function selectTools(only: readonly string[] | undefined, style: EditStyle): readonly Tool[] {
+  for (const name of only ?? []) {
+    if (!toolNames.includes(name)) throw new RangeError(`no tool is called ${JSON.stringify(name)}`);
+  }
+  const allowed = new Set(only ?? toolNames);
+  const others = toolsOfStyle[style === "edit" ? "apply_patch" : "edit"];
+  const isStyleAllowed = toolsOfStyle[style].some((name) => allowed.has(name));
+  return allTools.filter(({ schema: { name } }) => {
+    if (name === finishToolName) return true;
+    return allowed.has(name) && !(isStyleAllowed && others.includes(name));
+  });
+}
+
+/** What a tool gives is text that every server takes, of bounded length. */
+function checkResult(content: unknown): string {
+  if (typeof content !== "string") throw new TypeError("a tool gave no text");
+  // JSON carries control characters, but a NUL ends the text in some chat templates' tokenizers.
+  return clipMiddle(content.toWellFormed().replaceAll("\0", "\ufffd"), resultCharsMax);
 }
 
 /** The object in a call's arguments; also when it was encoded twice, as some servers' parsers do (vllm#32436 and others). */
@@ -119,17 +164,8 @@ function unknownTool(name: string, names: readonly string[]): string {
   return `There is no tool ${JSON.stringify(clipEnd(name, 64))}.${hint} The tools are: ${names.join(", ")}.`;
 }
 
-/** "Send exactly {…}" from the tool's own schema, which is always a flat object. */
 function expected(tool: Tool): string {
-  const properties = (tool.schema.parameters["properties"] ?? {}) as Record<string, Record<string, unknown>>;
-  const fields = Object.entries(properties).map(([name, schema]) => `"${name}": ${describeType(schema)}`);
-  return `Nothing was done. Send exactly: {${fields.join(", ")}}`;
-}
-
-function describeType(schema: Record<string, unknown>): string {
-  if (Array.isArray(schema["anyOf"])) return schema["anyOf"].map(describeType).join(" or ");
-  if (Array.isArray(schema["enum"])) return schema["enum"].map((value) => JSON.stringify(value)).join(" or ");
-  return schema["type"] === "null" ? "null" : `<${String(schema["type"])}>`;
+  return `Nothing was done. Send exactly: ${describeShape(tool.schema.parameters)}`;
 }
 
 function parseJson(text: string): unknown {

@@ -1,8 +1,29 @@
 import { z } from "zod";
 import type { ToolSchema } from "../../model/chat.ts";
+import type { SyntaxCheck } from "../edit/syntax-check.ts";
 import type { Exec } from "../exec.ts";
 import type { ReadLedger } from "../read-ledger.ts";
+import type { Scratch } from "../scratch.ts";
 import type { WorktreeFiles } from "../worktree-files.ts";
+import { decodeArguments, describeIssue, toParameters } from "./tool-schema.ts";
+
+/** A file as it is before a tool changes it. */
+export interface FileBefore {
+  /** Real path, relative to the root of the tree. */
+  readonly path: string;
+  /** Undefined when there is no such file yet. */
+  readonly bytes: Buffer | undefined;
+}
+
+/**
+ * Runs one git command that only reads, on the tree and the history of its base. Promises that nothing which the agent can write
+ * (configuration, hooks, drivers, its own `.git`) decides what is run.
+ */
+export type TreeGit = (
+  args: readonly string[],
+  options: { readonly stdoutBytesMax: number; readonly timeoutMs: number },
+  signal: AbortSignal,
+) => Promise<{ readonly output: string; readonly exitCode: number; readonly isTruncated: boolean }>;
 
 /** What every tool of one attempt works with. */
 export interface ToolContext {
@@ -11,6 +32,12 @@ export interface ToolContext {
   readonly ledger: ReadLedger;
   /** Absolute path of the ripgrep binary. */
   readonly ripgrepPath: string;
+  readonly scratch: Scratch;
+  /** Absent when the tree has no repository behind it. */
+  readonly git: TreeGit | undefined;
+  readonly syntax: SyntaxCheck;
+  /** Called before write, edit, multi_edit and apply_patch change a file, once a file; what it throws prevents the change. */
+  beforeChange(before: FileBefore): Promise<void>;
 }
 
 /** A tool with its arguments' type forgotten: what the registry holds. */
@@ -33,7 +60,6 @@ interface ToolDefinition<Shape extends z.ZodRawShape> {
 /** Makes a tool whose JSON Schema and whose check come from the same zod shape. */
 export function defineTool<Shape extends z.ZodRawShape>(definition: ToolDefinition<Shape>): Tool {
   const object = z.strictObject(definition.parameters);
-  const names = Object.keys(definition.parameters);
   const checked = new WeakSet<object>();
   return {
     schema: { name: definition.name, description: definition.description, parameters: toParameters(object) },
@@ -41,9 +67,9 @@ export function defineTool<Shape extends z.ZodRawShape>(definition: ToolDefiniti
       if (typeof value !== "object" || value === null || Array.isArray(value)) {
         return { problems: ["the arguments must be one JSON object"] };
       }
-      const absent = Object.fromEntries(names.filter((name) => isNullable(object, name)).map((name) => [name, null]));
-      const result = object.safeParse(decodeStrings(object, { ...absent, ...value }));
-      if (!result.success) return { problems: result.error.issues.map((issue) => describeIssue(issue, value)) };
+      const decoded = decodeArguments(object, value);
+      const result = object.safeParse(decoded);
+      if (!result.success) return { problems: result.error.issues.map((issue) => describeIssue(issue, decoded)) };
       checked.add(result.data);
       return { args: result.data };
     },
@@ -62,48 +88,6 @@ export function wholeNumber() {
     .meta({ type: "integer" });
 }
 
-/**
- * Nullable types as `anyOf`, the form that pydantic gives them and that servers' parsers and chat templates therefore know; zod
- * writes `"type": ["integer", "null"]`.
- */
-function toParameters(object: z.ZodType): Record<string, unknown> {
-  const { $schema: _, properties = {}, ...rest } = z.toJSONSchema(object, { io: "output" });
-  const spelled = Object.entries(properties).map(([name, property]) => [name, withAnyOf(property)]);
-  return { type: rest["type"], properties: Object.fromEntries(spelled), ...rest };
-}
-
-function withAnyOf(property: z.core.JSONSchema._JSONSchema): unknown {
-  if (typeof property !== "object") return property;
-  const { type, ...rest } = property;
-  return Array.isArray(type) ? { anyOf: type.map((one: string) => ({ type: one })), ...rest } : property;
-}
-
-/** Numbers and booleans that a server's parser left as text (`"true"`), where the schema takes no text. */
-function decodeStrings(object: z.ZodObject, value: Record<string, unknown>): Record<string, unknown> {
-  const entries = Object.entries(value).map(([name, item]) => {
-    const schema = object.shape[name];
-    if (schema === undefined || typeof item !== "string" || z.safeParse(schema, item).success) return [name, item];
-    if (!/^(?:true|false|null|-?\d{1,15})$/u.test(item)) return [name, item];
-    return [name, JSON.parse(item)];
-  });
-  return Object.fromEntries(entries);
-}
-
-function isNullable(object: z.ZodObject, name: string): boolean {
-  return object.shape[name]?.safeParse(null).success ?? false;
-}
-
 function isChecked(args: unknown, checked: WeakSet<object>): boolean {
   return typeof args === "object" && args !== null && checked.has(args);
-}
-
-function describeIssue(issue: z.core.$ZodIssue, value: object): string {
-  if (issue.code === "unrecognized_keys") return `unknown argument ${issue.keys.map(quote).join(", ")}`;
-  const name = String(issue.path[0] ?? "");
-  if (!(name in value)) return `${quote(name)} is missing`;
-  return `${quote(name)}: ${issue.message}`;
-}
-
-function quote(name: string): string {
-  return JSON.stringify(name.slice(0, 64));
 }

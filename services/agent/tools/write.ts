@@ -1,7 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { z } from "zod";
+import { findPlaceholder } from "../edit/placeholder.ts";
 import { ToolError } from "../tool-error.ts";
 import { quotePath } from "../worktree-path.ts";
-import { fileBytesMax } from "./read.ts";
+import { changeFiles, encodeText, fileBytesMax, refuseBinary, requireCurrent } from "./change-file.ts";
 import type { ToolContext } from "./tool.ts";
 import { defineTool } from "./tool.ts";
 
@@ -18,12 +20,18 @@ export const writeTool = defineTool({
   async run(args, context) {
     const bytes = encodeText(args.content, "content");
     const old = await readExisting(args.file_path, context);
+    const placeholder = findPlaceholder(args.content, old === undefined ? [] : [old.toString("utf8")]);
+    if (placeholder !== undefined) {
+      throw new ToolError(
+        `content holds a placeholder (${JSON.stringify(placeholder)}) instead of text. Write every line out, or use edit.`,
+      );
+    }
     const located = await context.files.locate(args.file_path);
     if (old?.equals(bytes)) {
       context.ledger.note(located.real, bytes);
       return `${quotePath(located.shown)} already has exactly this content; nothing was written.`;
     }
-    await context.files.write(args.file_path, bytes);
+    await changeFiles([{ path: args.file_path, real: located.real, before: old, after: bytes }], context);
     context.ledger.note(located.real, bytes);
     const lines = countLines(bytes);
     if (old === undefined) return `Created ${quotePath(located.shown)} (${lines} lines, ${bytes.length} bytes).`;
@@ -33,33 +41,16 @@ export const writeTool = defineTool({
   },
 });
 
-/** The bytes of a text that the model wrote. @throws ToolError when it is too large or no valid Unicode. */
-export function encodeText(text: string, name: string): Buffer {
-  if (!text.isWellFormed()) throw new ToolError(`${name} is not valid Unicode (a lone surrogate).`);
-  const bytes = Buffer.from(text, "utf8");
-  if (bytes.length > fileBytesMax) throw new ToolError(`${name} is larger than ${fileBytesMax} bytes.`);
-  return bytes;
-}
-
-/** @throws ToolError unless the model knows the present bytes of the file. */
-export function requireCurrent(
-  file: { readonly real: string; readonly shown: string; readonly bytes: Buffer },
-  context: ToolContext,
-): void {
-  const call = `read with {"file_path": ${JSON.stringify(file.shown)}}`;
-  const acquaintance = context.ledger.compare(file.real, file.bytes);
-  if (acquaintance === "unread") {
-    throw new ToolError(`You have not read ${quotePath(file.shown)} yet. Call ${call} first, then repeat this call.`);
-  }
-  if (acquaintance === "changed") {
-    throw new ToolError(`${quotePath(file.shown)} has changed since you read it. Call ${call} again, then repeat.`);
-  }
-}
-
 async function readExisting(path: string, context: ToolContext): Promise<Buffer | undefined> {
   const located = await context.files.locate(path);
   if (!located.exists) return undefined;
   const file = await context.files.read(path, fileBytesMax);
+  refuseBinary(file.bytes, file.shown);
+  if (!isUtf8(file.bytes)) {
+    throw new ToolError(
+      `${quotePath(file.shown)} is not UTF-8: writing it would change its encoding. Use edit or bash.`,
+    );
+  }
   requireCurrent(file, context);
   return file.bytes;
 }

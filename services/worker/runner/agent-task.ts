@@ -7,18 +7,19 @@ import { createWorktreeFiles } from "../../agent/worktree-files.ts";
 import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { ChatModel, TokenCounter } from "../../model/chat.ts";
+import { createTreeLook } from "../../platform/git/tree-look.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import type { Tree } from "../workspace/attempt-space.ts";
 import type { SandboxedShell } from "../workspace/sandboxed-shell.ts";
-import type { CommandPlace } from "../workspace/shell.ts";
 import type { TranscriptSink } from "./transcript-sink.ts";
 
 /** Output cap of one answer, in tokens: room for a whole source file, short of a looping model's whole window. */
 const outputTokensMax = 16_384;
 
-/** Lets the model work in `place`; what it says about its success decides nothing. */
+/** Lets the model work in `tree`; what it says about its success decides nothing. */
 export type RunAgentTask = (
   assignment: Assignment,
-  place: CommandPlace,
+  tree: Tree,
   onUsage: (usage: Usage) => void,
   signal: AbortSignal,
 ) => Promise<AgentResult>;
@@ -35,14 +36,17 @@ export interface AgentTaskDeps {
 
 /** Binds the agent to this worker's sandbox, model and transcripts. */
 export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
-  return async (assignment, place, onUsage, signal) => {
+  return async (assignment, tree, onUsage, signal) => {
     const { uid, task, attempt, limits, notice } = assignment;
     const ref = { uid, task, attempt };
-    const tools = await createAgentTools(
-      place.tree,
-      deps.shell.execIn(place, { network: deps.network }),
-      assignment.tools,
-    );
+    const { place } = tree;
+    const tools = await createAgentTools({
+      root: place.tree,
+      execute: deps.shell.execIn(place, { network: deps.network }),
+      only: assignment.tools,
+      scratch: deps.shell.scratchIn(place),
+      git: createTreeLook(tree.worktree),
+    });
     const instructions = createRepositoryInstructions(await createWorktreeFiles(place.tree));
     let usage = noUsage;
     const onTurn = async (turn: TurnRecord): Promise<void> => {

@@ -118,7 +118,7 @@ async function runAgentAttempt(run: Run, prepared: Prepared): Promise<AttemptRes
     run.usage = usage;
     progress.onUsage(usage);
   };
-  const agent = await deps.runAgentTask(assignment, tree.place, onUsage, signal);
+  const agent = await deps.runAgentTask(assignment, tree, onUsage, signal);
   const takeHarvest = async (): Promise<HarvestedResult | undefined> => {
     // What still runs must not change the files while they are collected.
     await space.reap();

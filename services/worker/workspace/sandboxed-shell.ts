@@ -24,6 +24,8 @@ export interface SandboxedShellOptions {
 export interface SandboxedShell extends Shell {
   /** The port through which an agent's tools run programs in `place`. */
   execIn(place: CommandPlace, options: { readonly network: boolean }): Exec;
+  /** The private TMPDIR of `place`: where it is, and where its commands see it. */
+  scratchIn(place: CommandPlace): { readonly directory: string; readonly shownAs: string };
 }
 
 /** Runs everything hostile: one place for environment, sandbox and marker. */
@@ -51,6 +53,10 @@ export function createSandboxedShell(options: SandboxedShellOptions): SandboxedS
         isStdoutCut: command.stdoutBytesMax !== undefined && result.outputOmittedBytes > 0,
       };
     },
+    scratchIn: (place) => ({
+      directory: place.tmp,
+      shownAs: options.sandbox.kind === "none" ? place.tmp : "/tmp",
+    }),
     execIn:
       (place, { network }) =>
       async (command, signal) => {
