@@ -5,6 +5,7 @@ import { showAddress } from "../platform/config/setting.ts";
 import { createGrpcServer } from "../platform/grpc/server.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { createApi } from "./api/api.ts";
+import { openApiSecurity } from "./api-security.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { loadConfig } from "./config.ts";
 import { definedVariables } from "./defined-variables.ts";
@@ -83,6 +84,7 @@ process.exit();
 /** Starts from NATS upwards and, when told to stop, closes in reverse: calls end, the lead is given away, NATS last. */
 async function serve(signal: AbortSignal): Promise<void> {
   await mkdir(config.data, { recursive: true, mode: 0o700 });
+  const security = await openApiSecurity(config, { log, monotonicMs: () => performance.now() });
   await using link = await openNats(config, log, signal);
   const searchPath = process.env["PATH"] === undefined ? {} : { searchPath: process.env["PATH"] };
   const { leaseMs, leaderTtlMs } = config;
@@ -116,7 +118,7 @@ async function serve(signal: AbortSignal): Promise<void> {
     poolReports: () => fleet.poolReports(),
   });
   await using status = await startStatusServer(config.http, replica);
-  await using grpc = await createGrpcServer({ log, services, ...config.listen });
+  await using grpc = await createGrpcServer({ log, services, security, ...config.listen });
   link.onState((isConnected) => grpc.setServing(isConnected));
   const ready = { ready: true, listen: showAddress(grpc), http: `http://${showAddress(status)}` };
   process.stdout.write(`${JSON.stringify(ready)}\n`);

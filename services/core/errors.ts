@@ -118,6 +118,11 @@ export const reasons = {
     isRetryable: false,
     remedy: "Nothing: the attempt's token does not belong to this worker, task and attempt, or has expired.",
   },
+  UNAUTHENTICATED: {
+    status: "UNAUTHENTICATED",
+    isRetryable: false,
+    remedy: "Send `authorization: Bearer TOKEN` with a token of the server's token file.",
+  },
   UPLOAD_TOO_LARGE: {
     status: "RESOURCE_EXHAUSTED",
     isRetryable: false,

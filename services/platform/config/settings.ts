@@ -37,6 +37,33 @@ export const settings = {
     default: "127.0.0.1:0",
     meaning: "Address of `/healthz`, `/readyz`, `/metrics` and, for this machine only, `/loglevel`.",
   },
+  tlsCert: {
+    ...path("FILE"),
+    parts: ["up", "coordinator"],
+    meaning: "Certificate chain (PEM) of the gRPC API; needs `tlsKey`. Without: no TLS.",
+  },
+  tlsKey: {
+    ...path("FILE"),
+    parts: ["up", "coordinator"],
+    meaning: "Private key (PEM) of `tlsCert`.",
+  },
+  tlsClientCa: {
+    ...path("FILE"),
+    parts: ["up", "coordinator"],
+    meaning: "Only clients with a certificate of this CA (PEM) get a connection to the gRPC API.",
+  },
+  authTokens: {
+    ...path("FILE"),
+    parts: ["up", "coordinator"],
+    meaning:
+      "Bearer tokens that the gRPC API takes, one a line; a change is seen within seconds. Without: no token is asked for.",
+  },
+  allowInsecure: {
+    ...toggle(),
+    parts: ["up", "coordinator"],
+    default: false,
+    meaning: "Listen on an address that other machines reach although anyone there could call.",
+  },
   name: {
     ...text("LABEL", {
       matches: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,

@@ -1,3 +1,4 @@
+import { createSecureContext } from "node:tls";
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
@@ -8,8 +9,10 @@ import { AgentdError } from "../../core/errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createHandlers } from "./call-handlers.ts";
 import { healthDescriptor } from "./health-descriptor.ts";
+import { requireToken } from "./require-token.ts";
 import type { ServiceImpl } from "./service-definition.ts";
 import { toServiceDefinition } from "./service-definition.ts";
+import type { TokenFile } from "./token-file.ts";
 
 /** Largest message in either direction. grpc's default of 4 MB is what other clients receive, so answers stay below. */
 export const messageBytesMax = 8 * 1_024 * 1_024;
@@ -25,6 +28,14 @@ export function serve<S extends DescService>(service: S, impl: ServiceImpl<S>): 
   return { service, impl };
 }
 
+/** Who may call. Nothing of it: everybody who reaches the port. */
+export interface ServerSecurity {
+  /** PEM. With `clientCa` only clients with a certificate of it get a connection. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa?: Buffer };
+  /** Calls other than health need one of these. */
+  readonly tokens?: TokenFile;
+}
+
 /** What {@link createGrpcServer} needs. */
 export interface GrpcServerOptions {
   readonly log: Logger;
@@ -33,6 +44,7 @@ export interface GrpcServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  readonly security?: ServerSecurity;
   /** How long calls may go on after `close`; streams are ended at once. Default 5,000. */
   readonly graceMs?: number;
   /** Bound of a unary call. Default 120,000. */
@@ -61,7 +73,9 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   // Errors reach the caller; grpc-js's own lines on standard error would only say them twice.
   setLogVerbosity(logVerbosity.NONE);
   const stopping = new AbortController();
+  const { security = {} } = options;
   const server = new Server({
+    ...(security.tokens === undefined ? {} : { interceptors: [requireToken(security.tokens, options.log)] }),
     "grpc.max_receive_message_length": messageBytesMax,
     "grpc.max_send_message_length": messageBytesMax,
     "grpc.keepalive_time_ms": 30_000,
@@ -83,7 +97,7 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     server,
     options.services.map(({ service }) => service.file),
   );
-  const port = await bind(server, options.host, options.port);
+  const port = await bind(server, options.host, options.port, credentialsOf(security));
   let closing: Promise<void> | undefined;
   const setServing = (isServing: boolean): void => {
     for (const name of names) health.setStatus(name, isServing ? "SERVING" : "NOT_SERVING");
@@ -102,10 +116,23 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   return { host: options.host, port, setServing, close, [Symbol.asyncDispose]: close };
 }
 
-async function bind(server: Server, host: string, port: number): Promise<number> {
+/** @throws Error for a certificate or a key that is none, or that do not belong together */
+function credentialsOf({ tls }: ServerSecurity): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  try {
+    // Asked here, where it is an error in a sentence: grpc-js would only refuse every connection.
+    createSecureContext({ cert: tls.cert, key: tls.key, ca: tls.clientCa });
+  } catch (error) {
+    throw new Error(`the TLS certificate and key cannot be used: ${(error as Error).message}`, { cause: error });
+  }
+  const pair = [{ cert_chain: tls.cert, private_key: tls.key }];
+  return ServerCredentials.createSsl(tls.clientCa ?? null, pair, tls.clientCa !== undefined);
+}
+
+async function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
   const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   return await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(address, credentials, (error, bound) => {
       if (error === null) resolve(bound);
       else {
         server.forceShutdown();
