@@ -105,7 +105,6 @@ describe("admitJob", () => {
     ],
     ["a negative parallelism", { parallelism: -1 }, "spec.parallelism"],
     ["an unknown onConflict", { merge: { onConflict: "Ignore" } }, "spec.merge.onConflict: must be Reopen or Fail"],
-    ["no checks", { template: { prompt: "x" } }, "spec.template.checks: is missing"],
     ["duplicate tasks", tasks({ name: "a" }, { name: "a" }), 'spec.plan.tasks[1].name: "a" is already'],
     ["a reserved task", tasks({ name: "agentd--plan" }), "reserved"],
     [

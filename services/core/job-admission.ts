@@ -81,7 +81,6 @@ function admitSpec(note: Note, name: string, input: JobSpecInput): JobSpec {
   }
   const plan = admitPlan(note, input.plan);
   const template = admitTemplate(note, plan, input.template);
-  checkProof(note, plan, template, input.allowUnverified ?? false);
   return {
     repository,
     target: { branch, push: input.target?.push ?? !isUpload },
@@ -198,17 +197,6 @@ function admitMerge(note: Note, input: MergeInput | undefined): JobSpec["merge"]
   if (onConflict === "Reopen" || onConflict === "Fail") return { verify, onConflict };
   note("spec.merge.onConflict", `must be Reopen or Fail, got ${JSON.stringify(onConflict.slice(0, 40))}`);
   return { verify, onConflict: "Reopen" };
-}
-
-/** Without checks nothing could ever merge: said before tokens are spent. */
-function checkProof(note: Note, plan: Plan, template: TaskTemplate, allowUnverified: boolean): void {
-  if (allowUnverified || template.checks.length > 0) return;
-  const isProven = plan.kind === "tasks" && plan.tasks.every((task) => (task.checks?.length ?? 0) > 0);
-  if (isProven) return;
-  note(
-    "spec.template.checks",
-    "is missing: nothing would prove a result, and unproven work merges only with spec.allowUnverified: true",
-  );
 }
 
 /** Notes what is wrong with labels and annotations. */

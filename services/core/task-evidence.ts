@@ -28,7 +28,8 @@ export function judgeEvidence(
     return { event: { ...event, outcome: "NoChange" }, isHopeless: false };
   }
   if (event.outcome === "Done" && event.checks.length === 0 && !rules.allowUnverified) {
-    const message = "no checks were given, so nothing proves the result; add template.checks or set allowUnverified";
+    const message =
+      "no checks were given, so nothing proves the result and it is not merged; look at it with agentctl diff";
     return { event: { ...event, outcome: "GateFailed", message }, isHopeless: true };
   }
   return { event, isHopeless: false };

@@ -151,3 +151,19 @@ test("resources of all namespaces stand beside the namespace that they are in", 
   const refused = await agentd.ctl(["get", "tasks", "-w", "-l", "team=web"]);
   expect(refused).toMatchObject({ code: 2, stdout: "" });
 });
+
+test("a job without checks is run after a warning; what nothing proves is not merged, but can be looked at", async () => {
+  const spec = `  repository: { url: . }
+  plan: { tasks: [{ name: blind, prompt: 'Append the line "x" to a.txt' }] }
+  template: {}
+`;
+  const applied = await apply(manifestOf("unproven", spec), "--wait");
+  expect(applied.code).toBe(3);
+  expect(applied.stderr).toContain("warning: job/unproven: its tasks have no checks, so nothing proves their results");
+  const described = await agentd.ctl(["describe", "task/unproven/blind"]);
+  expect(described.stdout).toMatch(/Status: +Failed, GateFailed: no checks were given/);
+  expect(described.stdout).toMatch(/Verified +Unknown +NoChecks/);
+  expect(described.stdout).toMatch(/Merged +False +NotVerified/);
+  expect((await agentd.ctl(["diff", "task/unproven/blind"])).stdout).toContain("+x");
+  expect((await agentd.ctl(["describe", "job/unproven"])).stdout).toMatch(/Warning +NoChecks/);
+});

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import { isAgentdError } from "../../core/errors.ts";
 import { type ManifestJob, parseManifest } from "../../core/manifest.ts";
+import { unprovenWarning } from "../../core/unproven.ts";
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import { followJob, willBePublished } from "../follow-job.ts";
 import { bundleRepository, isLocalPath } from "../local-repository.ts";
@@ -108,6 +109,8 @@ async function applyOne(session: Session, manifest: Manifest, how: ApplyHow): Pr
     );
     if (job === undefined) throw new Error("the server's answer holds no job");
     session.terminal.out(`${appliedText(job, result, validateOnly)}\n`);
+    const warning = result === "created" ? warningOf(manifest.job) : undefined;
+    if (warning !== undefined) session.terminal.err(`warning: job/${manifest.job.name}: ${warning}\n`);
     if (result !== "created" && hasEnded(job)) {
       const short = `job/${job.metadata?.name ?? ""}`;
       session.terminal.err(
@@ -219,6 +222,12 @@ async function tellPush(session: Session, job: Job, name: string): Promise<void>
   const reason = last.status?.conditions.find(({ type }) => type === "Published")?.message || "no answer yet";
   const next = willBePublished(last) ? `agentctl wait ${short} --for=condition=Published` : `agentctl fetch ${short}`;
   session.terminal.err(`warning: branch ${branch} is not pushed: ${visibleLine(reason)}; next: ${next}\n`);
+}
+
+function warningOf({ spec }: ManifestJob): string | undefined {
+  const taskChecks = spec.plan?.tasks?.map((task) => task.checks?.length ?? 0);
+  const templateChecks = spec.template?.checks?.length ?? 0;
+  return unprovenWarning({ allowUnverified: spec.allowUnverified, templateChecks, taskChecks });
 }
 
 function endText(job: Job): string {

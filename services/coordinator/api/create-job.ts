@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
-import type { Job, JobHead, PlannedItem, RepositorySource } from "../../core/job.ts";
+import type { Job, JobHead, JobSpec, PlannedItem, RepositorySource } from "../../core/job.ts";
 import type { AdmittedJob } from "../../core/job-admission.ts";
 import { emptyPlan } from "../../core/plan-items.ts";
+import { unprovenWarning } from "../../core/unproven.ts";
 import { createBundle } from "../../platform/git/bundle.ts";
 import { putObject } from "../../platform/nats/objects.ts";
 import type { Entry, Write } from "../../platform/nats/store.ts";
@@ -80,6 +81,8 @@ export async function createJob(
   try {
     const revision = await deps.store.commit(writes, signal);
     deps.events.jobEvent(job, "Normal", "Created", createdText(job));
+    const warning = warningOf(admitted.spec);
+    if (warning !== undefined) deps.events.jobEvent(job, "Warning", "NoChecks", warning);
     return { job: { ...entryOf(job, revision), value: { ...job, spec: admitted.spec } }, head };
   } catch (error) {
     if (!isAgentdError(error, "CONFLICT")) throw error;
@@ -89,6 +92,11 @@ export async function createJob(
     requireFree(deps, admitted);
     throw error;
   }
+}
+
+function warningOf({ allowUnverified, template, plan }: JobSpec): string | undefined {
+  const taskChecks = plan.kind === "tasks" ? plan.tasks.map((task) => task.checks?.length ?? 0) : undefined;
+  return unprovenWarning({ allowUnverified, templateChecks: template.checks.length, taskChecks });
 }
 
 interface Request {
