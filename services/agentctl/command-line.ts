@@ -1,238 +1,186 @@
-import type { Readable } from "node:stream";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { version } from "./commands/version.ts";
-import { resolveServer } from "./config.ts";
-import type { Terminal } from "./output/terminal.ts";
+import { didYouMeanHint } from "../core/did-you-mean.ts";
+import { resolveTarget } from "./contexts/target.ts";
+import { type GlobalOptions, globalFlags, requestTimeoutMs } from "./global-options.ts";
+import { findVerb, verbSections } from "./registry.ts";
 import { UsageError } from "./resource-name.ts";
-import { type ExitCode, exitCodes, type Session } from "./session.ts";
+import { type ExitCode, exitCodes, type Place } from "./session.ts";
+import type { Flag, LocalVerb, NamedVerb, ServerVerb } from "./verb.ts";
 
 /** What the process gives to a command line. */
-export interface CommandLineDeps {
+export interface CommandLineDeps extends Omit<Place, "globals" | "now"> {
   readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdin: Readable;
-  readonly terminal: Terminal;
-  readonly directory: string;
-  readonly signal: AbortSignal;
 }
 
-interface GlobalOptions {
-  readonly server?: string;
-  readonly namespace: string;
-  readonly verbose: number;
-}
+type Finish = (code: ExitCode) => void;
 
-type Action<O> = (session: Session, words: readonly string[], options: O) => Promise<ExitCode>;
-/** Loads a verb's module when it is called: `agentctl version` should not wait for a gRPC library. */
-type Load<O> = () => Promise<Action<O>>;
+const closing = `
+Flags of every command, before or behind the verb:
+${globalFlags.map(([flags, text]) => `  ${flags.padEnd(28)}  ${text}`).join("\n")}
 
-interface Verb {
-  readonly name: string;
-  readonly words: string;
-  readonly summary: string;
-  readonly examples: readonly string[];
-}
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 the job failed, 4 the wait timed out.
 
-function parseAttempt(text: string): number {
-  const attempt = Number(text);
-  if (!Number.isInteger(attempt) || attempt < 1) throw new InvalidArgumentError("write a number from 1.");
-  return attempt;
-}
-
-function createProgram(deps: CommandLineDeps, finish: (code: ExitCode) => void): Command {
-  const program = new Command("agentctl")
-    .option("--version", "print the version")
-    .description("Runs batch jobs of coding sub-agents on agentd and lands their work on one branch.")
-    .option("-s, --server <host:port>", "agentd to talk to (default: AGENTD_SERVER, else the local `agentd up`)")
-    .option("-n, --namespace <name>", "namespace", "default")
-    .addOption(new Option("-v, --verbose <level>", "6 shows stack traces").argParser(Number).default(0))
-    .on("option:version", () => {
-      finish(version(deps.terminal));
-      throw new CommanderError(exitCodes.done, "agentctl.version", "");
-    })
-    .showSuggestionAfterError()
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => deps.terminal.out(text), writeErr: (text) => deps.terminal.err(text) })
-    .addHelpText(
-      "after",
-      "\nExit codes: 0 done, 1 error, 2 wrong usage, 3 the job failed, 4 the wait timed out.\nFirst steps: agentd up --simulate, then agentctl apply -f job.yaml --wait",
-    );
-
-  const verb = <O>({ name, words, summary, examples }: Verb, load: Load<O>): Command =>
-    program
-      .command(name)
-      .argument(words, "job/NAME, task/NAME or worker/NAME; or a kind and names")
-      .summary(summary)
-      .description(summary)
-      .addHelpText("after", `\nExamples:\n${examples.map((example) => `  agentctl ${example}`).join("\n")}`)
-      .action(async (given: string | string[] | undefined, options: O) => {
-        const list = given === undefined ? [] : Array.isArray(given) ? given : [given];
-        const run = async (session: Session) => (await load())(session, list, options);
-        finish(await withSession(deps, program.opts<GlobalOptions>(), run));
-      });
-
-  addReadingVerbs(verb);
-  addChangingVerbs(program, verb, deps, finish);
-  return program;
-}
-
-type AddVerb = <O>(verb: Verb, load: Load<O>) => Command;
-
-function addReadingVerbs(verb: AddVerb): void {
-  verb(
-    {
-      name: "get",
-      words: "<kind...>",
-      summary: "list jobs, tasks or workers",
-      examples: ["get jobs", "get tasks -l job=zod-4 -w", "get task/zod-4-src-a-ts -o json"],
-    },
-    async () => (await import("./commands/get.ts")).get,
-  )
-    .option("-o, --output <format>", "wide, json or name")
-    .option("-l, --selector <selector>", "label selector, for example job=zod-4")
-    .option("-w, --watch", "go on with changes")
-    .option("-A, --all-namespaces", "all namespaces");
-  verb(
-    {
-      name: "describe",
-      words: "<resource...>",
-      summary: "show all about a resource",
-      examples: ["describe job/zod-4"],
-    },
-    async () => (await import("./commands/describe.ts")).describe,
-  );
-  verb(
-    { name: "logs", words: "<task...>", summary: "show an attempt's turns", examples: ["logs -f task/zod-4-src-a-ts"] },
-    async () => (await import("./commands/logs.ts")).logs,
-  )
-    .option("-f, --follow", "go on with new turns until the task ends")
-    .option("--attempt <n>", "which attempt (default: the last)", parseAttempt);
-  verb(
-    {
-      name: "diff",
-      words: "<task...>",
-      summary: "show what an attempt changed",
-      examples: ["diff task/zod-4-src-a-ts --attempt 3", "get tasks -o name | xargs agentctl diff"],
-    },
-    async () => (await import("./commands/diff.ts")).diff,
-  ).option("--attempt <n>", "which attempt (default: the last with a result)", parseAttempt);
-  verb(
-    { name: "why", words: "<task...>", summary: "say what a task waits for", examples: ["why task/zod-4-src-d-ts"] },
-    async () => (await import("./commands/why.ts")).why,
-  );
-  verb(
-    {
-      name: "wait",
-      words: "<job...>",
-      summary: "wait for a condition of a job",
-      examples: ["wait job/zod-4 --for=condition=Complete --timeout=30m"],
-    },
-    async () => (await import("./commands/wait.ts")).wait,
-  )
-    .option("--for <condition>", "condition=NAME", "condition=Complete")
-    .option("--timeout <duration>", "for example 30m (default: for ever)");
-  verb(
-    {
-      name: "fsck",
-      words: "[job...]",
-      summary: "recompute every promise from git and the store",
-      examples: ["fsck", "fsck job/zod-4"],
-    },
-    async () => (await import("./commands/fsck.ts")).fsck,
-  );
-}
-
-function addChangingVerbs(
-  program: Command,
-  verb: AddVerb,
-  deps: CommandLineDeps,
-  finish: (code: ExitCode) => void,
-): void {
-  program
-    .command("apply")
-    .summary("create or update jobs from a file")
-    .description("Creates the jobs of a file, or updates priority, parallelism and suspend of those that exist.")
-    .requiredOption("-f, --filename <file>", "YAML or JSON; - is standard input")
-    .option("--dry-run", "check everything, change nothing")
-    .option("--wait", "watch until the jobs end; fetch their branch when the repository is local")
-    .option("--timeout <duration>", "with --wait, for example 30m (default: for ever)")
-    .addHelpText("after", "\nExamples:\n  agentctl apply -f job.yaml --wait\n  cat job.yaml | agentctl apply -f -")
-    .action(async (options: { filename: string; dryRun?: boolean; wait?: boolean; timeout?: string }) => {
-      finish(
-        await withSession(deps, program.opts<GlobalOptions>(), async (session) =>
-          (await import("./commands/apply.ts")).apply(session, options),
-        ),
-      );
-    });
-  verb(
-    { name: "cancel", words: "<resource...>", summary: "end jobs or tasks", examples: ["cancel job/zod-4"] },
-    async () => (await import("./commands/cancel.ts")).cancel,
-  );
-  verb(
-    { name: "retry", words: "<task...>", summary: "run failed tasks again", examples: ["retry task/zod-4-src-c-ts"] },
-    async () => (await import("./commands/retry.ts")).retry,
-  );
-  verb(
-    { name: "delete", words: "<job...>", summary: "delete jobs and their tasks", examples: ["delete job/zod-4"] },
-    async () => (await import("./commands/delete.ts")).deleteJobs,
-  );
-  verb(
-    {
-      name: "fetch",
-      words: "<job...>",
-      summary: "take a job's branch into this repository",
-      examples: ["fetch job/zod-4"],
-    },
-    async () => (await import("./commands/fetch.ts")).fetch,
-  );
-  program
-    .command("version")
-    .summary("print the version")
-    .action(() => finish(version(deps.terminal)));
-}
-
-async function withSession(
-  deps: CommandLineDeps,
-  options: GlobalOptions,
-  action: (session: Session) => Promise<ExitCode>,
-): Promise<ExitCode> {
-  const server = resolveServer(options.server, deps.env);
-  const [{ connect }, { errorText }] = await Promise.all([import("./connect.ts"), import("./output/error-text.ts")]);
-  await using connection = connect(server);
-  try {
-    return await action({
-      ...connection.clients,
-      namespace: options.namespace,
-      server,
-      terminal: deps.terminal,
-      stdin: deps.stdin,
-      directory: deps.directory,
-      now: () => Date.now(),
-      signal: deps.signal,
-    });
-  } catch (error) {
-    if (deps.signal.aborted) {
-      deps.terminal.err("\ninterrupted: watching ended; the job goes on\n");
-      return exitCodes.interrupted;
-    }
-    deps.terminal.err(errorText(error, server, options.verbose >= 6));
-    return error instanceof UsageError ? exitCodes.usage : exitCodes.error;
-  }
-}
+Examples:
+  agentd up --simulate                                   start agentd on this machine with a simulated model
+  agentctl run 'Append the line "hello" to README.md'    one task on the repository here
+  agentctl apply -f job.yaml --wait                      a job of many tasks
+  agentctl get tasks -l job=zod-4 -w                     what its agents do`;
 
 /** Runs one command line and gives its exit code; never throws for what a user can cause. */
 export async function runCommandLine(deps: CommandLineDeps): Promise<ExitCode> {
   let code: ExitCode = exitCodes.done;
-  const program = createProgram(deps, (result) => {
-    code = result;
-  });
   try {
-    await program.parseAsync([...deps.argv]);
+    const words = deps.argv.slice(2);
+    if (words[0] === completeWord) return await printCompletion(deps, words.slice(words[1] === "--" ? 2 : 1));
+    const program = await createProgram(deps, words, (result) => {
+      code = result;
+    });
+    await program.parseAsync([...words], { from: "user" });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     const { errorText } = await import("./output/error-text.ts");
     deps.terminal.err(errorText(error, "", false));
+    return error instanceof UsageError ? exitCodes.usage : exitCodes.error;
+  }
+}
+
+/** What the completion scripts call; it is no verb for people. */
+const completeWord = "__complete";
+
+/** Prints a word a line, with what it is behind a tab. Silent where anything fails: a shell is waiting for the prompt. */
+async function printCompletion(deps: CommandLineDeps, words: readonly string[]): Promise<ExitCode> {
+  const { completeWords } = await import("./complete.ts");
+  try {
+    const candidates = await completeWords({ ...deps, now: () => Date.now() }, words);
+    for (const { word, text } of candidates) deps.terminal.out(text === "" ? `${word}\n` : `${word}\t${text}\n`);
+    return exitCodes.done;
+  } catch {
     return exitCodes.error;
+  }
+}
+
+/** The program with all verbs by name, and the one that `words` call for in full. */
+async function createProgram(deps: CommandLineDeps, words: readonly string[], finish: Finish): Promise<Command> {
+  const program = createRoot(deps);
+  const [first, second] = createRoot(deps).parseOptions([...words]).operands;
+  const called = first === "help" ? second : first;
+  if (called !== undefined && called !== "help" && findVerb(called) === undefined) {
+    const known = verbSections.flatMap(({ verbs }) => verbs.map(({ name }) => name));
+    throw new UsageError(
+      `there is no command "${called}"${didYouMeanHint(called, known) || ";"} \`agentctl --help\` lists them all`,
+    );
+  }
+  for (const { title, verbs } of verbSections) {
+    program.commandsGroup(title);
+    for (const verb of verbs) await addVerb(program, verb, deps, finish, verb.name === called);
+  }
+  program
+    .addOption(new Option("--version", "print the version").hideHelp())
+    .configureHelp({ ...program.configureHelp(), visibleOptions: () => [] })
+    .helpCommand("help [command]", "show the flags and examples of a command")
+    .addHelpText("after", closing)
+    .action(async (options: { version?: boolean }, command: Command) => {
+      if (options.version !== true) return command.help();
+      const { printClientVersion } = await import("./commands/client/version.ts");
+      printClientVersion(deps.terminal);
+    });
+  return program;
+}
+
+function createRoot(deps: CommandLineDeps): Command {
+  const root = new Command("agentctl")
+    .description("Runs batch jobs of coding sub-agents on agentd and lands their work on one branch.")
+    .usage("COMMAND [flags]")
+    .showSuggestionAfterError()
+    .showHelpAfterError("See `agentctl --help`, or `agentctl COMMAND --help` for examples.")
+    .exitOverride()
+    .configureHelp({ helpWidth: Math.min(deps.terminal.columns, 120) })
+    .configureOutput({ writeOut: (text) => deps.terminal.out(text), writeErr: (text) => deps.terminal.err(text) });
+  for (const [flags, text] of globalFlags) {
+    const option = new Option(flags, text);
+    root.addOption(flags.startsWith("-v") ? option.argParser(Number).default(0, "0") : option);
+  }
+  return root;
+}
+
+async function addVerb(
+  parent: Command,
+  named: NamedVerb,
+  deps: CommandLineDeps,
+  finish: Finish,
+  isCalled: boolean,
+): Promise<void> {
+  const command = parent.command(named.name).summary(named.summary).description(named.summary);
+  if (!isCalled) return;
+  const verb = await named.load();
+  const examples = verb.examples.map((example) => `  agentctl ${example}`).join("\n");
+  command.addHelpText("after", `\nExamples:\n${examples}\n\nFlags of every command: agentctl --help`);
+  if (verb.kind === "group") {
+    command.usage("COMMAND [flags]");
+    for (const child of verb.verbs) await addVerb(command, child, deps, finish, true);
+    return;
+  }
+  if (verb.details !== undefined) command.description(`${capital(named.summary)}.\n\n${verb.details}`);
+  if (verb.words !== "") command.argument(verb.words, verb.wordsText ?? "");
+  for (const flag of verb.flags) command.addOption(optionOf(flag));
+  command.action(async (...given: unknown[]) => {
+    const options = given.at(-2);
+    const [argument] = verb.words === "" ? [] : given;
+    const words = argument === undefined ? [] : Array.isArray(argument) ? (argument as string[]) : [argument as string];
+    finish(await runVerb(verb, deps, command.optsWithGlobals<GlobalOptions>(), words, options));
+  });
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+function optionOf(flag: Flag): Option {
+  const option = new Option(flag.flags, flag.text);
+  if (flag.default !== undefined) option.default(flag.default);
+  if (flag.isRequired === true) option.makeOptionMandatory();
+  const { parse = (word: string): unknown => word, isRepeatable = false } = flag;
+  if (isRepeatable || flag.parse !== undefined) {
+    option.argParser((word: string, before: unknown) => {
+      const value = checkedValue(parse, word);
+      return isRepeatable ? [...(Array.isArray(before) ? (before as unknown[]) : []), value] : value;
+    });
+  }
+  return option;
+}
+
+function checkedValue(parse: (word: string) => unknown, word: string): unknown {
+  try {
+    return parse(word);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function runVerb(
+  verb: ServerVerb | LocalVerb,
+  deps: CommandLineDeps,
+  globals: GlobalOptions,
+  words: readonly string[],
+  options: unknown,
+): Promise<ExitCode> {
+  const place: Place = { ...deps, globals, now: () => Date.now() };
+  let server = "";
+  try {
+    if (verb.kind === "local") return await verb.run(place, words, options);
+    const timeoutMs = requestTimeoutMs(globals);
+    const [target, { connect }] = await Promise.all([resolveTarget(globals, deps.env), import("./connect.ts")]);
+    server = target.server;
+    await using connection = connect(target, timeoutMs);
+    return await verb.run({ ...place, ...connection.clients, namespace: target.namespace, server }, words, options);
+  } catch (error) {
+    if (deps.signal.aborted) {
+      deps.terminal.err("\ninterrupted: watching ended; the job goes on\n");
+      return exitCodes.interrupted;
+    }
+    const { errorText } = await import("./output/error-text.ts");
+    deps.terminal.err(errorText(error, server, globals.verbose >= 6));
+    return error instanceof UsageError ? exitCodes.usage : exitCodes.error;
   }
 }

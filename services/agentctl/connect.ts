@@ -4,24 +4,37 @@ import { ModelPoolService } from "../gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../gen/agentd/v1/task_service_pb.ts";
 import { WorkerService } from "../gen/agentd/v1/worker_service_pb.ts";
-import { createGrpcChannel } from "../platform/grpc/client.ts";
-import type { Session } from "./session.ts";
+import { createGrpcChannel, type ServiceClient } from "../platform/grpc/client.ts";
+import type { Target } from "./contexts/target.ts";
 
-/** Typed clients of one server; connects with the first call. */
-export interface Connection extends AsyncDisposable {
-  readonly clients: Pick<Session, "jobs" | "tasks" | "workers" | "events" | "pools" | "repositories">;
+/** Typed clients of one server. */
+export interface Clients {
+  readonly jobs: ServiceClient<typeof JobService>;
+  readonly tasks: ServiceClient<typeof TaskService>;
+  readonly events: ServiceClient<typeof EventService>;
+  readonly pools: ServiceClient<typeof ModelPoolService>;
+  readonly workers: ServiceClient<typeof WorkerService>;
+  readonly repositories: ServiceClient<typeof RepositoryService>;
 }
 
-/** Opens a connection to `HOST:PORT`. */
-export function connect(server: string): Connection {
-  const channel = createGrpcChannel(server);
+/** A connection that is made with the first call. */
+export interface Connection extends AsyncDisposable {
+  readonly clients: Clients;
+}
+
+/** Opens a connection; `timeoutMs` bounds each call with one answer, Infinity for none. */
+export function connect(target: Target, timeoutMs?: number): Connection {
+  const channel = createGrpcChannel(target.server, {
+    ...(target.tls === undefined ? {} : { tls: target.tls }),
+    ...(timeoutMs === undefined ? {} : { unaryTimeoutMs: timeoutMs }),
+  });
   return {
     clients: {
       jobs: channel.client(JobService),
       tasks: channel.client(TaskService),
-      workers: channel.client(WorkerService),
       events: channel.client(EventService),
       pools: channel.client(ModelPoolService),
+      workers: channel.client(WorkerService),
       repositories: channel.client(RepositoryService),
     },
     [Symbol.asyncDispose]: () => channel.close(),

@@ -1,5 +1,7 @@
+import { didYouMeanHint } from "../core/did-you-mean.ts";
+
 /** The kinds that agentctl's verbs take. */
-export type ResourceKind = "job" | "task" | "worker";
+export type ResourceKind = "job" | "task" | "worker" | "pool";
 
 const kinds: Readonly<Record<string, ResourceKind>> = {
   job: "job",
@@ -8,7 +10,14 @@ const kinds: Readonly<Record<string, ResourceKind>> = {
   tasks: "task",
   worker: "worker",
   workers: "worker",
+  pool: "pool",
+  pools: "pool",
+  modelpool: "pool",
+  modelpools: "pool",
 };
+
+/** Words for kinds, as users write them. */
+export const kindWords: readonly string[] = ["jobs", "tasks", "workers", "pools", "job", "task", "worker", "pool"];
 
 /** A resource as a user names it. */
 export interface ResourceReference {
@@ -23,10 +32,18 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** The kind that `word` names, if it names one. */
+export function parseKindOrNone(word: string): ResourceKind | undefined {
+  return Object.hasOwn(kinds, word.toLowerCase()) ? kinds[word.toLowerCase()] : undefined;
+}
+
 /** The kind that `word` names, singular or plural. @throws UsageError with the words that are known. */
 export function parseKind(word: string): ResourceKind {
-  const kind = Object.hasOwn(kinds, word.toLowerCase()) ? kinds[word.toLowerCase()] : undefined;
-  if (kind === undefined) throw new UsageError(`"${word}" is no kind of resource; use jobs, tasks or workers`);
+  const kind = parseKindOrNone(word);
+  if (kind === undefined) {
+    const hint = didYouMeanHint(word, kindWords);
+    throw new UsageError(`"${word}" is no kind of resource${hint || "; use jobs, tasks, workers or pools"}`);
+  }
   return kind;
 }
 
@@ -65,6 +82,15 @@ function parseSlashed(word: string): ResourceReference {
   return { kind, job: first, name: second };
 }
 
+/** Like {@link parseReferences}, for a verb that knows one kind. @throws UsageError when a word is of another. */
+export function parseOnly(words: readonly string[], kind: ResourceKind, verb: string): readonly ResourceReference[] {
+  const references = parseReferences(words, kind);
+  if (references.length === 0 || references.some((reference) => reference.kind !== kind)) {
+    throw new UsageError(`${verb} is for ${kind}s: agentctl ${verb} ${kind}/NAME`);
+  }
+  return references;
+}
+
 /** A reference as the user would write it. */
 export function referenceText({ kind, job, name }: ResourceReference): string {
   return job === undefined ? `${kind}/${name}` : `${kind}/${job}/${name}`;
@@ -85,5 +111,7 @@ export function fullName({ kind, name, job }: ResourceReference, namespace: stri
       return `namespaces/${namespace}/jobs/${job ?? "-"}/tasks/${name}`;
     case "worker":
       return `workers/${name}`;
+    case "pool":
+      return `modelPools/${name}`;
   }
 }

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { access } from "node:fs/promises";
-import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { toolNames } from "../../services/agent/tools/tool-set.ts";
-import { runCommandLine } from "../../services/agentctl/command-line.ts";
+import { globalFlags } from "../../services/agentctl/global-options.ts";
+import { verbSections } from "../../services/agentctl/registry.ts";
 import { exitCodes } from "../../services/agentctl/session.ts";
 import { reasons } from "../../services/core/errors.ts";
 import { jobBounds, jobDefaults } from "../../services/core/job-bounds.ts";
@@ -158,34 +158,39 @@ describe("README", () => {
   });
 
   it("has a row for every verb of agentctl, and every flag of it", async () => {
-    const help = await helpOf([]);
-    const verbs = [...help.matchAll(/^ {2}([a-z]+) (?:\[options\] )?/gm)].map((match) => match[1] ?? "");
-    const known = verbs.filter((verb) => verb !== "help");
-    expect(known).toContain("apply");
-    const documented = new Map(
-      rows(section(readme, "## Commands")).map(([usage]) => {
-        const words = quoted(usage ?? "")[0] ?? "";
-        return [words.split(" ")[0] ?? "", words] as const;
-      }),
-    );
-    for (const verb of known) {
-      const usage = documented.get(verb);
-      expect(usage, `agentctl ${verb} is missing in README`).toBeDefined();
-      const flags = [...(await helpOf([verb])).matchAll(/^ {2}(?:(-\w), )?(--[a-z-]+)/gm)];
-      for (const [, short, long = ""] of flags) {
-        if (long === "--help") continue;
+    const known = verbSections.flatMap(({ verbs }) => verbs);
+    expect(known.length).toBeGreaterThan(20);
+    const usages = rows(section(readme, "## Commands")).flatMap(([usage]) => quoted(usage ?? ""));
+    const documented = new Map(usages.map((usage) => [usage.split(" ")[0] ?? "", usage]));
+    for (const { name, load } of known) {
+      const usage = documented.get(name);
+      expect(usage, `agentctl ${name} is missing in README`).toBeDefined();
+      const verb = await load();
+      const words = usage?.split(/[\s[\]|]+/) ?? [];
+      const wanted =
+        verb.kind === "group"
+          ? verb.verbs.map((child) => [child.name])
+          : verb.flags.map(({ flags }) => flags.split(/[ ,]+/).filter((word) => word.startsWith("-")));
+      for (const ways of wanted)
         expect(
-          usage?.split(/[\s[\]]+/).some((word) => word === long || word === short),
-          `${verb} ${long}`,
+          ways.some((way) => words.includes(way)),
+          `${name} ${ways.join()}`,
         ).toBe(true);
-      }
     }
-    const gone = [...documented.keys()].filter((word) => /^[a-z]+$/.test(word) && !known.includes(word));
+    const names = known.map(({ name }) => name);
+    const gone = [...documented.keys()].filter((word) => /^[a-z]+$/.test(word) && !names.includes(word));
     expect(gone.filter((word) => word !== "agentd")).toEqual([]);
   });
 
   it("has the table of settings that `agentd config explain -o markdown` prints", () => {
     expect(rows(section(readme, "## Settings"))).toEqual(settingsTable());
+  });
+
+  it("names every flag that all commands take", () => {
+    const words = quoted(section(readme, "## Commands")).flatMap((text) => text.split(" "));
+    for (const [flags] of globalFlags) {
+      for (const flag of flags.split(/[ ,]+/).filter((word) => word.startsWith("-"))) expect(words).toContain(flag);
+    }
   });
 
   it("says what every exit code means", () => {
@@ -305,21 +310,3 @@ describe("ARCHITECTURE", () => {
     expect(reported.filter((name) => !names.includes(name))).toEqual([]);
   });
 });
-
-/** What `agentctl WORDS --help` prints. */
-async function helpOf(words: readonly string[]): Promise<string> {
-  let text = "";
-  const write = (chunk: string | Uint8Array): void => {
-    text += typeof chunk === "string" ? chunk : Buffer.from(chunk).toString("utf8");
-  };
-  const terminal = { out: write, err: write, isInteractive: false, hasColor: false, columns: 200 };
-  await runCommandLine({
-    argv: ["node", "agentctl", ...words, "--help"],
-    env: {},
-    stdin: Readable.from([]),
-    terminal,
-    directory: root,
-    signal: AbortSignal.timeout(10_000),
-  });
-  return text;
-}

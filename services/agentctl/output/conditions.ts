@@ -34,16 +34,19 @@ export function outputBlock(of: string, output: string): string | undefined {
   return `Output of ${visibleLine(of)}:\n${indent(short.join("\n"))}`;
 }
 
-/** The `Events:` block of a description: the last 20. */
+/** Events in a description. */
+export const eventsShown = 20;
+
+/** The `Events:` block of a description: the last {@link eventsShown}. */
 export function eventBlock(events: readonly Event[], nowMs: number): string {
   if (events.length === 0) return "Events:      none";
   const rows = events
-    .slice(-20)
+    .slice(-eventsShown)
     .map((event) => [
       ageOf(event.time, nowMs),
       event.type,
       event.reason,
-      `${event.kind}/${event.name}`,
+      `${event.kind.toLowerCase()}/${event.name}`,
       firstLine(event.message),
     ]);
   return `Events:\n${indent(formatTable(["Age", "Type", "Reason", "About", "Message"], rows))}`;

@@ -8,8 +8,16 @@ export interface LineProblem {
   readonly message: string;
 }
 
-/** Every problem of a file at once, in the order of its lines. */
-export function problemReport(fileName: string, problems: readonly LineProblem[]): string {
+/** A file that cannot be used, with every problem of it at once, in the order of its lines. */
+export class ProblemsError extends Error {
+  override readonly name = "ProblemsError";
+
+  constructor(fileName: string, problems: readonly LineProblem[]) {
+    super(problemReport(fileName, problems));
+  }
+}
+
+function problemReport(fileName: string, problems: readonly LineProblem[]): string {
   const sorted = problems.toSorted((a, b) => a.line - b.line);
   const lineWidth = Math.max(...sorted.map((problem) => `${problem.line}`.length));
   const fieldWidth = Math.max(...sorted.map((problem) => problem.field.length));
@@ -19,5 +27,5 @@ export function problemReport(fileName: string, problems: readonly LineProblem[]
     return `  ${place}  ${field.padEnd(fieldWidth)}   ${oneLine}`.trimEnd();
   });
   const count = sorted.length === 1 ? "1 problem" : `${sorted.length} problems`;
-  return `error: ${fileName} has ${count}, nothing was created\n${rows.join("\n")}\n`;
+  return `${fileName} has ${count}, nothing was created\n${rows.join("\n")}`;
 }

@@ -35,15 +35,15 @@ const codes = { green: 32, yellow: 33, red: 31 } as const;
 
 /** Green is done, yellow waits, red needs you; what is under way has no colour. */
 function colorOf(status: string): keyof typeof codes | undefined {
-  if (/^(Succeeded|Complete|Ready)/.test(status)) return "green";
-  if (/^(Pending|Planning|Suspended|Draining)/.test(status)) return "yellow";
-  return /^(Failed|Lost)/.test(status) ? "red" : undefined;
+  if (/^(Succeeded|Complete|Ready|Healthy)/.test(status)) return "green";
+  if (/^(Pending|Planning|Suspended|Cordoned|Drain|Degraded)/.test(status)) return "yellow";
+  return /^(Failed|Lost|Down|Warning)/.test(status) ? "red" : undefined;
 }
 
 /** Colours the STATUS column of a table; plain where colour is off. */
 export function statusColors(terminal: Terminal): Decorate {
   return (padded, column) => {
-    const color = terminal.hasColor && column === "STATUS" ? colorOf(padded) : undefined;
+    const color = terminal.hasColor && (column === "STATUS" || column === "TYPE") ? colorOf(padded) : undefined;
     return color === undefined ? padded : `\u001b[${codes[color]}m${padded}\u001b[0m`;
   };
 }

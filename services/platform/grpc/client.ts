@@ -1,8 +1,8 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { ClientWritableStream } from "@grpc/grpc-js";
+import type { ChannelCredentials, ClientWritableStream } from "@grpc/grpc-js";
 import { credentials, Client as GrpcClient, logVerbosity, Metadata, setLogVerbosity } from "@grpc/grpc-js";
+import { messageBytesMax } from "./message-bounds.ts";
 import { decodeAnswer, encodeMessage } from "./message-bytes.ts";
-import { messageBytesMax } from "./server.ts";
 import type { MethodName } from "./service-definition.ts";
 import { methodPath } from "./service-definition.ts";
 import { fromServiceError } from "./status.ts";
@@ -42,14 +42,26 @@ export interface GrpcChannel extends AsyncDisposable {
 }
 
 /** Creating a job may take half a minute to fetch, and some time to store. */
-const unaryTimeoutMs = 90_000;
+const unaryTimeoutMsDefault = 90_000;
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)(:\d+)?$/;
 
-/** Opens a channel to `HOST:PORT` (or any grpc target such as `dns:///agentd:7410`), without TLS. */
-export function createGrpcChannel(address: string): GrpcChannel {
+/** How to speak to a server. */
+export interface ChannelOptions {
+  /** Present for TLS; `ca` holds the certificates to trust (PEM), absent those of the system. */
+  readonly tls?: {
+    readonly ca?: Buffer;
+    /** Sent with every call as `authorization: Bearer …`. */
+    readonly token?: string;
+  };
+  /** Bound of a call with one answer that has none of its own. Default 90,000; Infinity for none. */
+  readonly unaryTimeoutMs?: number;
+}
+
+/** Opens a channel to `HOST:PORT` (or any grpc target such as `dns:///agentd:7410`). @throws Error when `ca` is no certificate */
+export function createGrpcChannel(address: string, options: ChannelOptions = {}): GrpcChannel {
   // Errors reach the caller; grpc-js's own lines on standard error would only say them twice.
   setLogVerbosity(logVerbosity.NONE);
-  const client = new GrpcClient(address, credentials.createInsecure(), {
+  const client = new GrpcClient(address, channelCredentials(options), {
     "grpc.max_receive_message_length": messageBytesMax,
     "grpc.max_send_message_length": messageBytesMax,
     "grpc.keepalive_time_ms": 30_000,
@@ -67,7 +79,7 @@ export function createGrpcChannel(address: string): GrpcChannel {
   };
   return {
     client: <S extends DescService>(service: S) => {
-      const methods = service.methods.map((method) => [method.localName, createMethod(client, method)]);
+      const methods = service.methods.map((method) => [method.localName, createMethod(client, method, options)]);
       // Every method was made from the descriptor that the type is made from.
       return Object.fromEntries(methods) as ServiceClient<S>;
     },
@@ -79,14 +91,29 @@ export function createGrpcChannel(address: string): GrpcChannel {
 type Input = MessageInitShape<DescMethod["input"]>;
 type Output = MessageShape<DescMethod["output"]>;
 
-function createMethod(client: GrpcClient, method: DescMethod): unknown {
+/** A token is bound to the encrypted channel: grpc-js sends it over no other. */
+function channelCredentials({ tls }: ChannelOptions): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure();
+  const channel = credentials.createSsl(tls.ca ?? null);
+  const { token } = tls;
+  if (token === undefined) return channel;
+  const call = credentials.createFromMetadataGenerator((_, done) => {
+    const metadata = new Metadata();
+    metadata.set("authorization", `Bearer ${token}`);
+    done(null, metadata);
+  });
+  return credentials.combineChannelCredentials(channel, call);
+}
+
+function createMethod(client: GrpcClient, method: DescMethod, { unaryTimeoutMs }: ChannelOptions): unknown {
   if (method.methodKind === "server_streaming") {
     return (request: Input, options: CallOptions) => serverStream(client, method, request, options);
   }
   if (method.methodKind === "client_streaming") {
     return (requests: AsyncIterable<Input>, options: CallOptions) => clientStream(client, method, requests, options);
   }
-  return (request: Input, options: CallOptions) => unary(client, method, request, options);
+  const bound = unaryTimeoutMs === undefined ? {} : { timeoutMs: unaryTimeoutMs };
+  return (request: Input, options: CallOptions) => unary(client, method, request, { ...bound, ...options });
 }
 
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -100,7 +127,7 @@ function metadataOf(options: CallOptions): Metadata {
 async function unary(client: GrpcClient, method: DescMethod, request: Input, options: CallOptions): Promise<Output> {
   options.signal.throwIfAborted();
   const body = encodeMessage(method.input, request);
-  const deadline = Date.now() + (options.timeoutMs ?? unaryTimeoutMs);
+  const deadline = Date.now() + (options.timeoutMs ?? unaryTimeoutMsDefault);
   const bytes = await new Promise<Buffer>((resolve, reject) => {
     const call = client.makeUnaryRequest(
       methodPath(method),

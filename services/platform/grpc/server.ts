@@ -2,20 +2,21 @@ import { createSecureContext } from "node:tls";
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
+import type { ServerInterceptor } from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, ServerInterceptingCall, setLogVerbosity } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { AgentdError } from "../../core/errors.ts";
+import { packageVersion } from "../process/package-version.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createHandlers } from "./call-handlers.ts";
 import { healthDescriptor } from "./health-descriptor.ts";
+import { messageBytesMax } from "./message-bounds.ts";
 import { requireToken } from "./require-token.ts";
 import type { ServiceImpl } from "./service-definition.ts";
 import { toServiceDefinition } from "./service-definition.ts";
 import type { TokenFile } from "./token-file.ts";
-
-/** Largest message in either direction. grpc's default of 4 MB is what other clients receive, so answers stay below. */
-export const messageBytesMax = 8 * 1_024 * 1_024;
+import { versionHeader } from "./version-header.ts";
 
 /** A service and its implementation, made by {@link serve}. */
 export interface ServedService {
@@ -75,13 +76,16 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   const stopping = new AbortController();
   const { security = {} } = options;
   const server = new Server({
-    ...(security.tokens === undefined ? {} : { interceptors: [requireToken(security.tokens, options.log)] }),
     "grpc.max_receive_message_length": messageBytesMax,
     "grpc.max_send_message_length": messageBytesMax,
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 5_000,
     // New connections find new replicas; streams on the old one go on.
     "grpc.max_connection_age_ms": 30 * 60_000,
+    interceptors: [
+      announceVersion(packageVersion()),
+      ...(security.tokens === undefined ? [] : [requireToken(security.tokens, options.log)]),
+    ],
   });
   const { log, callsMax = 4_096, requestStreamsMax = 16, unaryTimeoutMs = 120_000 } = options;
   const load = { calls: 0, callsMax, requestStreams: 0, requestStreamsMax };
@@ -127,6 +131,17 @@ function credentialsOf({ tls }: ServerSecurity): ServerCredentials {
   }
   const pair = [{ cert_chain: tls.cert, private_key: tls.key }];
   return ServerCredentials.createSsl(tls.clientCa ?? null, pair, tls.clientCa !== undefined);
+}
+
+/** Puts the server's version into the headers of every answer. */
+function announceVersion(version: string): ServerInterceptor {
+  return (_, call) =>
+    new ServerInterceptingCall(call, {
+      sendMetadata(metadata, next) {
+        metadata.set(versionHeader, version);
+        next(metadata);
+      },
+    });
 }
 
 async function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {

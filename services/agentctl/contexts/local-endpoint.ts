@@ -1,0 +1,28 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where agentd listens when nothing else is said. */
+export const defaultServer = "127.0.0.1:7410";
+
+/** The data folder of a local `agentd up`: `$XDG_STATE_HOME/agentd`, by default `~/.local/state/agentd`. */
+export function defaultDataDirectory(env: Environment): string {
+  return join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "agentd");
+}
+
+function endpointOf(file: string): string | undefined {
+  try {
+    const endpoints = JSON.parse(readFileSync(file, "utf8")) as { grpc?: unknown };
+    return typeof endpoints.grpc === "string" ? endpoints.grpc : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The address of the local `agentd up`, else {@link defaultServer}. */
+export function localEndpoint(env: Environment): string {
+  const data = env["AGENTD_DATA"] || defaultDataDirectory(env);
+  return endpointOf(join(data, "endpoints.json")) ?? defaultServer;
+}

@@ -1,0 +1,28 @@
+import { toJson } from "@bufbuild/protobuf";
+import { type Task, TaskSchema } from "../../gen/agentd/v1/task_pb.ts";
+import { taskTable } from "../output/task-table.ts";
+import { taskWord } from "../resource-name.ts";
+import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
+
+/** Tasks, as `agentctl get tasks` reads and prints them. */
+export const taskView: ResourceKindView<Task> = {
+  kind: "task",
+  plural: "tasks",
+  isNamespaced: true,
+  toJson: (task) => toJson(TaskSchema, task),
+  word: (task) => taskWord({ job: task.job, name: task.metadata?.name ?? "" }),
+  table: taskTable,
+  get: (session, name) => session.tasks.getTask({ name }, { signal: session.signal }),
+  list: (session, { namespace, labelSelector, fieldSelector }) =>
+    readPages(async (pageToken) => {
+      const request = { parent: `namespaces/${namespace}/jobs/-`, pageSize, pageToken, labelSelector, fieldSelector };
+      const { tasks, ...page } = await session.tasks.listTasks(request, { signal: session.signal });
+      return { ...page, items: tasks };
+    }),
+  async *watch(session, { namespace, labelSelector, fieldSelector }, resourceVersion) {
+    const request = { parent: `namespaces/${namespace}/jobs/-`, resourceVersion, labelSelector, fieldSelector };
+    for await (const { type, task } of session.tasks.watchTasks(request, { signal: session.signal })) {
+      if (task !== undefined) yield { type, item: task };
+    }
+  },
+};

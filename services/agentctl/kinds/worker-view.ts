@@ -1,0 +1,27 @@
+import { toJson } from "@bufbuild/protobuf";
+import { type Worker, WorkerSchema } from "../../gen/agentd/v1/worker_pb.ts";
+import { workerTable } from "../output/worker-table.ts";
+import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
+
+/** Workers, as `agentctl get workers` reads and prints them. */
+export const workerView: ResourceKindView<Worker> = {
+  kind: "worker",
+  plural: "workers",
+  isNamespaced: false,
+  toJson: (worker) => toJson(WorkerSchema, worker),
+  word: (worker) => `worker/${worker.metadata?.name ?? ""}`,
+  table: workerTable,
+  get: (session, name) => session.workers.getWorker({ name }, { signal: session.signal }),
+  list: (session, { labelSelector, fieldSelector }) =>
+    readPages(async (pageToken) => {
+      const request = { pageSize, pageToken, labelSelector, fieldSelector };
+      const { workers, ...page } = await session.workers.listWorkers(request, { signal: session.signal });
+      return { ...page, items: workers };
+    }),
+  async *watch(session, { labelSelector, fieldSelector }, resourceVersion) {
+    const request = { resourceVersion, labelSelector, fieldSelector };
+    for await (const { type, worker } of session.workers.watchWorkers(request, { signal: session.signal })) {
+      if (worker !== undefined) yield { type, item: worker };
+    }
+  },
+};
