@@ -3,20 +3,26 @@ import { mkdir } from "node:fs/promises";
 import { CommanderError } from "commander";
 import { showAddress } from "../platform/config/setting.ts";
 import { createGrpcServer } from "../platform/grpc/server.ts";
+import { createReadiness } from "../platform/lifecycle/readiness.ts";
+import { createShutdown, untilAborted } from "../platform/lifecycle/shutdown.ts";
+import { startStatusServer } from "../platform/lifecycle/status-server.ts";
+import { watchLink } from "../platform/nats/watch-link.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
+import { createLogLevel } from "../platform/telemetry/log-level.ts";
 import { createApi } from "./api/api.ts";
 import { openApiSecurity } from "./api-security.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { loadConfig } from "./config.ts";
 import { definedVariables } from "./defined-variables.ts";
 import type { LeaderWork } from "./leading.ts";
+import { metricsText } from "./metrics-text.ts";
 import { openNats } from "./open-nats.ts";
 import { runPlanner } from "./planner/run-planner.ts";
 import { runPublisher } from "./publisher/run-publisher.ts";
 import { runUploadSweeps } from "./reconcile/run-upload-sweeps.ts";
 import type { ReplicaParts } from "./replica.ts";
 import { startReplica } from "./replica.ts";
-import { startStatusServer } from "./status-server.ts";
+import { watchStorage } from "./watch-storage.ts";
 
 /**
  * What git may see of our environment when it fetches a job's repository: the ways there, and the credentials of whoever
@@ -45,9 +51,6 @@ const fetchVariables = [
   "https_proxy",
   "no_proxy",
 ];
-/** What hangs while closing is cut; nothing is lost by that. */
-const closeTimeoutMs = 15_000;
-
 let config: CoordinatorConfig;
 let warnings: readonly string[];
 try {
@@ -58,22 +61,16 @@ try {
   process.stderr.write(`error: ${(error as Error).message}\n`);
   process.exit(2);
 }
-const log = createLogger({ service: "coordinator", level: config.logLevel });
+const logLevel = createLogLevel(config.logLevel);
+const log = createLogger({ service: "coordinator", level: logLevel });
 for (const warning of warnings) log.warn(warning);
-const stopping = new AbortController();
-const onSignal = (): void => {
-  if (stopping.signal.aborted) process.exit(1);
-  log.info("stopping");
-  setTimeout(() => process.exit(1), closeTimeoutMs).unref();
-  stopping.abort(new DOMException("the coordinator was told to stop", "AbortError"));
-};
-process.on("SIGTERM", onSignal);
-process.on("SIGINT", onSignal);
+const { drainMs, stopMs } = config;
+const shutdown = createShutdown({ drainMs, stopMs, log, signals: process, end: () => process.exit(1) });
 
 try {
-  await serve(stopping.signal);
+  await serve(shutdown.draining);
 } catch (error) {
-  if (!stopping.signal.aborted) {
+  if (!shutdown.draining.aborted) {
     log.fatal({ err: error }, "coordinator failed");
     process.stderr.write(`error: ${(error as Error).message}\n`);
     process.exitCode = 1;
@@ -85,7 +82,15 @@ process.exit();
 async function serve(signal: AbortSignal): Promise<void> {
   await mkdir(config.data, { recursive: true, mode: 0o700 });
   const security = await openApiSecurity(config, { log, monotonicMs: () => performance.now() });
+  await using readiness = createReadiness();
+  readiness.set("start", `waiting for NATS at ${config.nats}`);
+  signal.addEventListener("abort", () => readiness.set("stop", "stopping"), { once: true });
+  // From the first moment on: whoever waits for us can see what we wait for.
+  let metrics = (): string => "";
+  const statusOptions = { address: config.http, readiness, logLevel, metrics: () => metrics() };
+  await using status = await startStatusServer(statusOptions);
   await using link = await openNats(config, log, signal);
+  readiness.set("start", "the store is being read");
   const searchPath = process.env["PATH"] === undefined ? {} : { searchPath: process.env["PATH"] };
   const { leaseMs, leaderTtlMs } = config;
   const nowMs = (): number => Date.now();
@@ -117,13 +122,21 @@ async function serve(signal: AbortSignal): Promise<void> {
     waitingWorkers: () => fleet.waitingWorkers(),
     poolReports: () => fleet.poolReports(),
   });
-  await using status = await startStatusServer(config.http, replica);
-  await using grpc = await createGrpcServer({ log, services, security, ...config.listen });
-  link.onState((isConnected) => grpc.setServing(isConnected));
+  metrics = () => metricsText(replica);
+  readiness.set("start", undefined);
+  watchLink(readiness, link);
+  watchStorage(readiness, link, config, log);
+  await using grpc = await createGrpcServer({
+    log,
+    services,
+    security,
+    ...config.listen,
+    graceMs: drainMs,
+    ending: shutdown.ending,
+  });
+  readiness.onChange((isReady) => grpc.setServing(isReady));
+  grpc.setServing(readiness.isReady);
   const ready = { ready: true, listen: showAddress(grpc), http: `http://${showAddress(status)}` };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await untilAborted(signal);
 }

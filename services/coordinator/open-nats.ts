@@ -9,7 +9,6 @@ import { ensureStreams } from "../platform/nats/streams.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import type { CoordinatorConfig } from "./config.ts";
 
-const sayWaitingEveryMs = 10_000;
 const retryMs = 500;
 
 /**
@@ -18,24 +17,23 @@ const retryMs = 500;
  * @throws AgentdError STORE_UNSAFE
  */
 export async function openNats(config: CoordinatorConfig, log: Logger, signal: AbortSignal): Promise<NatsLink> {
-  const waiting = setInterval(() => log.warn({ nats: config.nats }, "waiting for nats"), sayWaitingEveryMs);
+  const creds = config.creds === undefined ? {} : { creds: await readFile(config.creds, "utf8") };
+  const link = await connectNats({ url: config.nats, name: "coordinator", log, ...creds }, signal);
   try {
-    const creds = config.creds === undefined ? {} : { creds: await readFile(config.creds, "utf8") };
-    const link = await connectNats({ url: config.nats, name: "coordinator", log, ...creds }, signal);
-    try {
-      await repeated(log, () => checkSafety(config, log, signal), signal);
-      await repeated(log, () => ensureStreams(link, defaultLimits, signal), signal);
-      return link;
-    } catch (error) {
-      await link.close();
-      throw error;
-    }
-  } finally {
-    clearInterval(waiting);
+    await repeated(log, () => checkSafety(config, log, signal), signal);
+    await repeated(log, () => ensureStreams(link, defaultLimits, signal), signal);
+    return link;
+  } catch (error) {
+    await link.close();
+    throw error;
   }
 }
 
-async function checkSafety(config: CoordinatorConfig, log: Logger, signal: AbortSignal): Promise<void> {
+/**
+ * Looks whether acknowledged writes are on the disk.
+ * @throws AgentdError STORE_UNSAFE when they may not be and that was not allowed; STORE_UNAVAILABLE
+ */
+export async function checkSafety(config: CoordinatorConfig, log: Logger, signal: AbortSignal): Promise<void> {
   try {
     const creds = config.systemCreds === undefined ? {} : { creds: await readFile(config.systemCreds, "utf8") };
     await using system = await connectNats({ url: config.nats, name: "coordinator-system", log, ...creds }, signal);

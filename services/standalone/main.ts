@@ -2,13 +2,19 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
+import { probeModels } from "../model/pool/probe-models.ts";
 import { SettingsError } from "../platform/config/load-settings.ts";
+import { showAddress } from "../platform/config/setting.ts";
+import { createReadiness } from "../platform/lifecycle/readiness.ts";
+import { createShutdown, untilAborted } from "../platform/lifecycle/shutdown.ts";
+import { startStatusServer } from "../platform/lifecycle/status-server.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
+import { createLogLevel } from "../platform/telemetry/log-level.ts";
 import { defineUp, upConfig } from "./config.ts";
 import { defineConfig } from "./config-commands.ts";
 import { greeting } from "./greeting.ts";
+import { defineLogLevel, watchParts } from "./part-status.ts";
 import { nodeArguments } from "./parts.ts";
-import { probeModels } from "./probe-models.ts";
 import { up } from "./up.ts";
 
 const services = { coordinator: "run a coordinator", worker: "run a worker", "vllm-sim": "run the simulated model" };
@@ -30,30 +36,41 @@ async function runService(service: string, args: readonly string[]): Promise<num
   });
 }
 
+/** As shells say it: 128 and SIGINT. */
+const interruptedCode = 130;
+
 async function runUp(flags: Readonly<Record<string, unknown>>): Promise<number> {
   const config = upConfig(flags, process.env, process.cwd());
-  const log = createLogger({ service: "agentd", level: config.values.logLevel });
+  const { drainMs, stopMs } = config.values;
+  const logLevel = createLogLevel(config.values.logLevel);
+  const log = createLogger({ service: "agentd", level: logLevel });
   for (const warning of config.loaded.warnings) log.warn(warning);
-  const interrupted = new AbortController();
-  const ended = new Promise<void>((resolve) => {
-    const onSignal = (): void => {
-      if (interrupted.signal.aborted) process.exit(130);
-      interrupted.abort(new Error("interrupted"));
-      resolve();
-    };
-    process.on("SIGINT", onSignal);
-    process.on("SIGTERM", onSignal);
-  });
+  const kill = new AbortController();
+  // Not the end of this process: what it started would live on.
+  const { draining, ending } = createShutdown({ drainMs, stopMs, log, signals: process, end: () => kill.abort() });
   const { model } = config;
   const probe =
-    model.kind === "server" ? probeModels({ ...model, apiKey: config.values.modelApiKey }, interrupted.signal) : [];
-  const tree = await up(config, { env: process.env, log }, interrupted.signal);
+    model.kind === "server"
+      ? probeModels({ ...model, apiKey: config.values.modelApiKey }, draining)
+      : Promise.resolve([]);
+  await using readiness = createReadiness();
+  readiness.set("start", "starting");
+  draining.addEventListener("abort", () => readiness.set("stop", "stopping"), { once: true });
+  const statusAddress = { host: "127.0.0.1", port: 0 };
+  await using status = await startStatusServer({ address: statusAddress, readiness, logLevel });
+  const upDeps = { env: process.env, log, statusUrl: `http://${showAddress(status)}` };
+  const tree = await up(config, upDeps, draining).catch((error: unknown) => {
+    if (!draining.aborted) throw error;
+  });
+  if (tree === undefined) return interruptedCode;
+  readiness.set("start", undefined);
+  watchParts(readiness, tree.endpoints.status);
   process.stdout.write(greeting(tree.endpoints, config, version()));
-  for (const warning of await probe) process.stderr.write(`warning: ${warning}\n`);
-  await ended;
+  for (const { message } of await probe) process.stderr.write(`warning: ${message}\n`);
+  await untilAborted(draining);
   process.stdout.write("stopping: workers give their tasks back, unfinished jobs go on at the next start\n");
-  await tree.stop();
-  return 0;
+  await tree.stop({ hurry: ending, kill: kill.signal });
+  return kill.signal.aborted ? 1 : 0;
 }
 
 async function main(): Promise<number> {
@@ -63,11 +80,13 @@ async function main(): Promise<number> {
     .version(version(), "--version")
     .showSuggestionAfterError()
     .exitOverride();
-  defineConfig(program, {
+  const deps = {
     env: process.env,
     directory: process.cwd(),
-    print: (text) => process.stdout.write(text),
-  });
+    print: (text: string) => process.stdout.write(text),
+  };
+  defineConfig(program, deps);
+  defineLogLevel(program, deps);
   defineUp(program).action(async (flags: Readonly<Record<string, unknown>>) => {
     code = await runUp(flags);
   });

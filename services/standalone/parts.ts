@@ -69,7 +69,15 @@ export function simulatorPart(context: PartContext, args: readonly string[]): Pa
   const all = ["--port=0", `--model=${simulatedModel}`, `--log-level=${context.config.values.logLevel}`, ...args];
   const made = part(context, "vllm-sim", "vllm-sim", all, pick(context.env, ["PATH", "HOME", "TMPDIR"]));
   const withTitle = [`--title=agentd vllm-sim ${context.data.path}`, ...made.args];
-  return { ...made, args: withTitle, argsAgain: ({ url }) => [...withTitle, `--port=${new URL(String(url)).port}`] };
+  return {
+    ...made,
+    args: withTitle,
+    argsAgain: ({ url, http }) => [
+      ...withTitle,
+      `--port=${new URL(String(url)).port}`,
+      `--http-port=${new URL(String(http)).port}`,
+    ],
+  };
 }
 
 /** The coordinator: the only part with the user's own git credentials, because it alone fetches and pushes. */
@@ -111,5 +119,6 @@ export function workerPart(context: PartContext, name: string, modelUrls: readon
   ];
   const given = handOn(config.loaded, "worker");
   const env = { ...pick(context.env, workerVariables), ...given.env };
-  return part(context, name, "worker", [...given.args, ...args], env);
+  const made = part(context, name, "worker", [...given.args, ...args], env);
+  return { ...made, argsAgain: ({ http }) => [...made.args, `--http=${new URL(String(http)).host}`] };
 }

@@ -27,8 +27,16 @@ export interface SupervisedPart {
   readonly name: string;
   /** Process id of the present incarnation; undefined between two. */
   readonly pid: number | undefined;
-  /** Ends it for good: SIGTERM, a second one to hurry it, and SIGKILL after `graceMs`. */
-  stop(graceMs: number): Promise<void>;
+  /** Ends it for good: SIGTERM, and what the bounds say. */
+  stop(bounds: StopBounds): Promise<void>;
+}
+
+/** How long a stop may take. */
+export interface StopBounds {
+  /** A second SIGTERM: a worker then gives its leases back instead of finishing. */
+  readonly hurry: AbortSignal;
+  /** SIGKILL. */
+  readonly kill: AbortSignal;
 }
 
 interface SupervisorDeps {
@@ -41,8 +49,6 @@ const backoffStartMs = 200;
 const backoffMaxMs = 10_000;
 /** A part that lived this long starts over with a short back-off. */
 const healthyMs = 30_000;
-/** After this a part is told a second time: a worker then gives its leases back instead of finishing. */
-const hurryMs = 1_000;
 
 /** Starts `part`, waits until it is ready, and restarts it whenever it dies, until stopped. */
 export async function supervise(
@@ -81,10 +87,10 @@ export async function supervise(
     get pid() {
       return child.exitCode === null && child.signalCode === null ? child.pid : undefined;
     },
-    async stop(graceMs) {
+    async stop(bounds) {
       isStopping = true;
       stopping.abort();
-      await endChild(child, graceMs);
+      await endChild(child, bounds);
       await loop;
       await rm(pidFile(deps.runDirectory, part.name), { force: true });
     },
@@ -123,15 +129,18 @@ async function exitOf(child: ChildProcess): Promise<{ exitCode: number | null; k
   return { exitCode: child.exitCode, killedBy: child.signalCode };
 }
 
-async function endChild(child: ChildProcess, graceMs: number): Promise<void> {
+async function endChild(child: ChildProcess, bounds: StopBounds): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
+  const done = new AbortController();
+  const on = (signal: AbortSignal, act: () => void): void => {
+    if (signal.aborted) act();
+    else signal.addEventListener("abort", act, { once: true, signal: done.signal });
+  };
   child.kill("SIGTERM");
-  const timers = [
-    setTimeout(() => child.kill("SIGTERM"), Math.min(hurryMs, graceMs / 2)),
-    setTimeout(() => child.kill("SIGKILL"), graceMs),
-  ];
+  on(bounds.hurry, () => child.kill("SIGTERM"));
+  on(bounds.kill, () => child.kill("SIGKILL"));
   await exitOf(child);
-  for (const timer of timers) clearTimeout(timer);
+  done.abort();
 }
 
 /** The part's ready line. @throws Error that names the part when it ends or stays silent instead. */

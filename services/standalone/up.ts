@@ -11,7 +11,7 @@ import { type DataDirectory, openDataDirectory, workerNames, writeJson } from ".
 import { endLeftovers } from "./leftovers.ts";
 import { type NatsPart, superviseNats } from "./nats-part.ts";
 import { coordinatorPart, type PartContext, simulatedModel, simulatorPart, workerPart } from "./parts.ts";
-import { type Part, type Ready, type SupervisedPart, supervise } from "./supervisor.ts";
+import { type Part, type Ready, type StopBounds, type SupervisedPart, supervise } from "./supervisor.ts";
 
 /** Where the parts can be reached; also written to `endpoints.json` in the data folder. */
 export interface Endpoints {
@@ -24,21 +24,23 @@ export interface Endpoints {
   readonly isSimulated: boolean;
   readonly workers: readonly string[];
   readonly data: string;
+  /** By the part's name: where its `/healthz`, `/readyz` and `/loglevel` are. */
+  readonly status: Readonly<Record<string, string>>;
 }
 
 /** A whole agentd on one machine. */
 export interface RunningTree {
   readonly endpoints: Endpoints;
-  /** Drains and ends everything, workers first; a second call hurries. */
-  stop(): Promise<void>;
+  /** Drains and ends everything within the bounds: workers first, NATS last. */
+  stop(bounds: StopBounds): Promise<void>;
 }
 
 interface UpDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
+  /** Of this process itself. */
+  readonly statusUrl: string;
 }
-
-const stopGraceMs = 20_000;
 
 /**
  * Starts everything on one machine and keeps it running; goes on with unfinished jobs of the data folder.
@@ -49,11 +51,11 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
   const data = await openDataDirectory(config.values.data);
   const parts: SupervisedPart[] = [];
   let nats: NatsPart | undefined;
-  const stop = async (): Promise<void> => {
+  const stop = async (bounds: StopBounds): Promise<void> => {
     // Workers first: they give their leases back to a coordinator that still listens; NATS last, it holds all state.
     const workers = parts.filter((part) => part.name.startsWith("w-"));
-    await Promise.all(workers.map((part) => part.stop(stopGraceMs)));
-    for (const part of parts.filter((each) => !workers.includes(each))) await part.stop(stopGraceMs);
+    await Promise.all(workers.map((part) => part.stop(bounds)));
+    for (const part of parts.filter((each) => !workers.includes(each))) await part.stop(bounds);
     await nats?.stop();
     await data.release();
   };
@@ -65,9 +67,12 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
     const context: PartContext = { config, data, env: deps.env, natsUrl: nats.url };
     const names = await workerNames(data.path, config.values.workers);
     await writeCredentials(authority, data, names);
+    const status: Record<string, string> = { agentd: deps.statusUrl };
     const start = async (part: Part): Promise<Ready> => {
       const { supervised, ready } = await supervise({ runDirectory: data.run, log: deps.log }, part, signal);
       parts.push(supervised);
+      const { http } = ready;
+      if (typeof http === "string") status[part.name] = http;
       return ready;
     };
     const coordinator = await start(coordinatorPart(context));
@@ -81,11 +86,12 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
       isSimulated: config.model.kind === "simulated",
       workers: names,
       data: data.path,
+      status,
     };
     await writeJson(join(data.path, "endpoints.json"), endpoints);
     return { endpoints, stop };
   } catch (error) {
-    await stop();
+    await stop({ hurry: AbortSignal.abort(), kill: AbortSignal.timeout(config.values.stopMs) });
     throw await explain(error, config, data);
   }
 }

@@ -1,5 +1,8 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { showAddress } from "../platform/config/setting.ts";
+import { startStatusServer } from "../platform/lifecycle/status-server.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
+import { createLogLevel, type LevelName, levelNames } from "../platform/telemetry/log-level.ts";
 import { describeRules } from "./brain.ts";
 import { parseSimConfig, type SimConfig } from "./config.ts";
 import { faultMarkers } from "./faults.ts";
@@ -31,14 +34,20 @@ const command: Command = new Command("vllm-sim")
   .option("--stall-share <share>", "share of tasks whose first request is never answered", number)
   .option("--break-share <share>", "share of tasks whose first stream breaks", number)
   .option("--malformed-share <share>", "share of tasks whose first answer is malformed", number)
-  .option("--log-level <level>", "pino level", "info")
+  .option("--http-port <port>", "port on 127.0.0.1 of /healthz, /readyz and /loglevel (default: a free one)", number)
+  .addOption(new Option("--log-level <level>", "what is logged").choices(levelNames).default("info"))
   .addHelpText("after", `\nChange requests that the simulated model understands, one a line:\n${describeRules()}`)
   .addHelpText(
     "after",
     `\nMarkers that force a fault when they stand in a task:\n${faultMarkers.map((m) => `  ${m.marker}  ${m.effect}`).join("\n")}`,
   );
 
-const { logLevel, ...settings } = command.parse().opts<{ logLevel: string }>();
+const {
+  logLevel: levelName,
+  httpPort = 0,
+  ...settings
+} = command.parse().opts<{ logLevel: LevelName; httpPort?: number }>();
+const logLevel = createLogLevel(levelName);
 const log = createLogger({ service: "vllm-sim", level: logLevel });
 
 function readConfig(): SimConfig {
@@ -52,10 +61,13 @@ function readConfig(): SimConfig {
 const config = readConfig();
 try {
   const server = await startSimServer(config, log);
+  const address = { host: "127.0.0.1", port: httpPort };
+  const status = await startStatusServer({ address, readiness: { reasons: () => [] }, logLevel });
+  const http = `http://${showAddress(status)}`;
   // The supervisor reads the address from here; everything else goes to standard error.
-  process.stdout.write(`${JSON.stringify({ url: server.url, simulated: true })}\n`);
+  process.stdout.write(`${JSON.stringify({ url: server.url, simulated: true, http })}\n`);
   const stop = () => {
-    server.close().catch((error: unknown) => {
+    Promise.all([server.close(), status[Symbol.asyncDispose]()]).catch((error: unknown) => {
       log.error({ err: error }, "simulated model server did not close");
       process.exitCode = 1;
     });

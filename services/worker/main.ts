@@ -1,11 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommanderError } from "commander";
+import { showAddress } from "../platform/config/setting.ts";
+import { createReadiness } from "../platform/lifecycle/readiness.ts";
+import { createShutdown, type Shutdown } from "../platform/lifecycle/shutdown.ts";
+import { startStatusServer } from "../platform/lifecycle/status-server.ts";
 import { connectNats } from "../platform/nats/connect.ts";
+import { watchLink } from "../platform/nats/watch-link.ts";
 import { workerInboxPrefix } from "../platform/nats/worker-permissions.ts";
 import { packageVersion } from "../platform/process/package-version.ts";
 import { detectSandbox, type Sandbox } from "../platform/process/sandbox.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
+import { createLogLevel } from "../platform/telemetry/log-level.ts";
 import { loadConfig, type WorkerConfig } from "./config.ts";
 import { sendHeartbeats } from "./runner/heartbeat.ts";
 import { createIsolatedRunner } from "./runner/isolated.ts";
@@ -14,6 +20,7 @@ import { createRunner, type Runner } from "./runner/runner.ts";
 import { createSlots } from "./runner/slots.ts";
 import { followStopSignals } from "./runner/stop-signals.ts";
 import { createAttemptRuntime } from "./runtime.ts";
+import { watchModel } from "./watch-model.ts";
 import { clearEarlierLife } from "./workspace/clear-earlier-life.ts";
 import { workerPaths } from "./workspace/worker-paths.ts";
 
@@ -29,11 +36,15 @@ try {
   process.stderr.write(`error: ${(error as Error).message}\n`);
   process.exit(2);
 }
-const logger = createLogger({ service: "worker", level: config.logLevel }).child({ worker: config.name });
+const logLevel = createLogLevel(config.logLevel);
+const logger = createLogger({ service: "worker", level: logLevel }).child({ worker: config.name });
 for (const warning of warnings) logger.warn(warning);
 // The key is for the model client alone: nothing that is handed down from here may carry it.
 const { AGENTD_MODEL_API_KEY: _apiKey, ...host } = process.env;
 delete process.env["AGENTD_MODEL_API_KEY"];
+
+const { drainMs, stopMs } = config;
+const shutdown = createShutdown({ drainMs, stopMs, log: logger, signals: process, end: () => process.exit(1) });
 
 try {
   const sandbox: Sandbox =
@@ -48,6 +59,7 @@ try {
   const creds = config.creds === undefined ? undefined : await readFile(config.creds, "utf8");
   await serve(sandbox, dataRoot, creds);
 } catch (error) {
+  if (shutdown.draining.aborted) process.exit();
   logger.fatal({ err: error }, "worker failed");
   process.stderr.write(`error: worker ${config.name}: ${(error as Error).message}\n`);
   process.exitCode = 1;
@@ -58,7 +70,13 @@ async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefin
   const { name, slots } = config;
   const secret = creds === undefined ? {} : { creds };
   const options = { url: config.nats, name, inboxPrefix: workerInboxPrefix(name), log: logger, ...secret };
-  await using link = await connectNats(options, forever);
+  await using readiness = createReadiness();
+  readiness.set("start", `waiting for NATS at ${config.nats}`);
+  shutdown.draining.addEventListener("abort", () => readiness.set("stop", "draining"), { once: true });
+  await using status = await startStatusServer({ address: config.http, readiness, logLevel });
+  await using link = await connectNats(options, shutdown.draining);
+  readiness.set("start", undefined);
+  watchLink(readiness, link);
   await using runtime = await createAttemptRuntime({ config, dataRoot, host, sandbox, link, logger });
   const coordinator = createNatsCoordinator(link, name);
   const isolated = { worker: name, directory: workerPaths(dataRoot).isolated, logger };
@@ -71,7 +89,12 @@ async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefin
     runIsolated: createIsolatedRunner({ ...isolated, input: { config, sandbox, host, ...secret } }),
     logger,
   });
-  drainOnSignals(runner);
+  watchModel(readiness, config, () => {
+    const { inFlight, waiting, engineMessage } = runtime.model.snapshot();
+    // The pool learns from requests alone: without any, what it last learnt is old.
+    return inFlight + waiting > 0 ? engineMessage : undefined;
+  });
+  followShutdown(runner, shutdown);
   const ending = new AbortController();
   const heartbeat = {
     worker: name,
@@ -86,29 +109,22 @@ async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefin
     engine: () => runtime.model.snapshot(),
   };
   const background = [sendHeartbeats(heartbeat, ending.signal), followStopSignals(runner, coordinator, ending.signal)];
-  process.stdout.write(`${JSON.stringify({ ready: true, name })}\n`);
+  process.stdout.write(`${JSON.stringify({ ready: true, name, http: `http://${showAddress(status)}` })}\n`);
   await runner.run();
   // Last: the coordinator hears from us until nothing is held any more.
   ending.abort(new Error("the worker has drained"));
   await Promise.all(background);
 }
 
-/** The first signal drains; the second, or the end of the drain time, gives the leases back. */
-function drainOnSignals(runner: Runner): void {
-  const giveBack = (): void => {
+/** What is held is finished; when the time for that is over, the leases are given back. */
+function followShutdown(runner: Runner, { draining, ending }: Shutdown): void {
+  const on = (signal: AbortSignal, act: () => void): void => {
+    if (signal.aborted) act();
+    else signal.addEventListener("abort", act, { once: true });
+  };
+  on(draining, () => runner.drain());
+  on(ending, () => {
     logger.warn({ held: runner.held().length }, "giving leases back");
     runner.giveBack();
-    setTimeout(() => process.exit(1), config.stopMs).unref();
-  };
-  const onSignal = (): void => {
-    if (runner.isDraining) {
-      giveBack();
-      return;
-    }
-    logger.info({ held: runner.held().length, drainMs: config.drainMs }, "draining");
-    runner.drain();
-    setTimeout(giveBack, config.drainMs).unref();
-  };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
+  });
 }

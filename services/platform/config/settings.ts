@@ -1,6 +1,7 @@
 import { availableParallelism, homedir } from "node:os";
 import { join } from "node:path";
 import type { z } from "zod";
+import { levelNames } from "../telemetry/log-level.ts";
 import type { Environment, PartName, Setting } from "./setting.ts";
 import { choice, durationMs, hostPort, httpUrl, listOf, path, text, toggle, whole } from "./setting.ts";
 
@@ -200,7 +201,7 @@ export const settings = {
     meaning: "Second bound of a stop, after the first: leases are given back; what still runs then is ended.",
   },
   logLevel: {
-    ...choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
+    ...choice(levelNames),
     parts: everywhere,
     default: "info",
     meaning: "What is logged; `agentd log-level` changes it while agentd runs.",

@@ -48,6 +48,8 @@ export interface GrpcServerOptions {
   readonly security?: ServerSecurity;
   /** How long calls may go on after `close`; streams are ended at once. Default 5,000. */
   readonly graceMs?: number;
+  /** Cuts what is left of that time when it aborts. */
+  readonly ending?: AbortSignal;
   /** Bound of a unary call. Default 120,000. */
   readonly unaryTimeoutMs?: number;
   /** Calls in flight, watches included. Default 4,096. */
@@ -114,6 +116,7 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
         stopping.abort(new AgentdError("NOT_LEADER", "this server is stopping; connect again"));
       },
       options.graceMs ?? 5_000,
+      options.ending,
     );
     return closing;
   };
@@ -165,15 +168,19 @@ function bindFault(message: string): string {
   return message;
 }
 
-async function stop(server: Server, endStreams: () => void, graceMs: number): Promise<void> {
+async function stop(server: Server, endStreams: () => void, graceMs: number, ending?: AbortSignal): Promise<void> {
   endStreams();
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => {
+    const cut = (): void => {
       server.forceShutdown();
       resolve();
-    }, graceMs);
+    };
+    const timer = setTimeout(cut, graceMs);
+    if (ending?.aborted === true) cut();
+    ending?.addEventListener("abort", cut, { once: true });
     server.tryShutdown(() => {
       clearTimeout(timer);
+      ending?.removeEventListener("abort", cut);
       resolve();
     });
   });

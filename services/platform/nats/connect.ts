@@ -62,13 +62,30 @@ export async function connectNats(options: ConnectOptions, signal: AbortSignal):
       : { authenticator: credsAuthenticator(new TextEncoder().encode(options.creds)) }),
   };
   const connecting = connect(settings);
+  const waiting = sayWaiting(options);
   try {
     return await createLink(await abortable(connecting, signal), options, timeout);
   } catch (error) {
     connecting.then((late) => late.close()).catch(() => undefined);
     if (signal.aborted) throw signal.reason;
     throw toAgentdError(error, `connecting to NATS at ${options.url}`);
+  } finally {
+    waiting();
   }
+}
+
+const firstWordMs = 1_000;
+const nextWordMs = 15_000;
+
+/** Whoever starts before NATS waits for it; that must not look like a process that hangs. */
+function sayWaiting({ url, log }: ConnectOptions): () => void {
+  let timer: NodeJS.Timeout;
+  const say = (): void => {
+    log.warn({ nats: url }, "waiting for NATS: nothing answers there yet");
+    timer = setTimeout(say, nextWordMs);
+  };
+  timer = setTimeout(say, firstWordMs);
+  return () => clearTimeout(timer);
 }
 
 async function createLink(

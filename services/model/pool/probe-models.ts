@@ -7,6 +7,15 @@ export interface ProbeTarget {
   readonly apiKey: string | undefined;
 }
 
+/** What is wrong with one endpoint. */
+export interface ModelWarning {
+  readonly url: string;
+  /** `NoList`: it may work all the same. */
+  readonly kind: "Unreachable" | "KeyRefused" | "NoList" | "NoModel";
+  /** A sentence with the URL in it. */
+  readonly message: string;
+}
+
 const probeTimeoutMs = 3_000;
 const bodyBytesMax = 1_048_576;
 /** Names that may be shown as they are: a server's text must not reach the terminal unseen. */
@@ -16,12 +25,13 @@ const plainName = /^[\w.:/@+-]{1,120}$/;
  * Asks every endpoint for its models, at most 3 s, and says in a sentence each what would keep tasks from running. Nothing
  * fails here: a server may come up later, and one without `/models` may work.
  */
-export async function probeModels(target: ProbeTarget, signal: AbortSignal): Promise<readonly string[]> {
+export async function probeModels(target: ProbeTarget, signal: AbortSignal): Promise<readonly ModelWarning[]> {
   const found = await Promise.all(target.urls.map((url) => probeOne(url, target, signal)));
   return found.filter((warning) => warning !== undefined);
 }
 
-async function probeOne(url: string, target: ProbeTarget, signal: AbortSignal): Promise<string | undefined> {
+async function probeOne(url: string, target: ProbeTarget, signal: AbortSignal): Promise<ModelWarning | undefined> {
+  const warn = (kind: ModelWarning["kind"], message: string): ModelWarning => ({ url, kind, message });
   let response: Response;
   let body: string;
   try {
@@ -32,18 +42,23 @@ async function probeOne(url: string, target: ProbeTarget, signal: AbortSignal): 
     body = await readStart(response);
   } catch (error) {
     const reason = reasonOf(error);
-    return reason && `no model server answers at ${url} (${reason}); tasks wait until one does`;
+    if (reason === undefined) return undefined;
+    return warn("Unreachable", `no model server answers at ${url} (${reason}); tasks wait until one does`);
   }
   if (response.status === 401 || response.status === 403) {
-    return `${url} refuses the key (HTTP ${response.status}); set AGENTD_MODEL_API_KEY`;
+    return warn("KeyRefused", `${url} refuses the key (HTTP ${response.status}); set AGENTD_MODEL_API_KEY`);
   }
   const names = response.ok ? modelNames(body) : undefined;
   if (names === undefined) {
-    return `${url}/models gives no list of models (HTTP ${response.status}); a base URL most often ends in /v1`;
+    const message = `${url}/models gives no list of models (HTTP ${response.status}); a base URL most often ends in /v1`;
+    return warn("NoList", message);
   }
   if (names.includes(target.name)) return undefined;
   const shown = names.filter((name) => plainName.test(name)).slice(0, 10);
-  return `${url} has no model ${target.name}; it has ${shown.length === 0 ? "none" : shown.join(", ")}`;
+  return warn(
+    "NoModel",
+    `${url} has no model ${target.name}; it has ${shown.length === 0 ? "none" : shown.join(", ")}`,
+  );
 }
 
 async function readStart(response: Response): Promise<string> {

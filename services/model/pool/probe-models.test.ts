@@ -24,7 +24,8 @@ afterAll(() => {
 });
 
 async function probe(path: string, name = "coder", apiKey?: string): Promise<readonly string[]> {
-  return await probeModels({ urls: [`${origin}${path}`], name, apiKey }, AbortSignal.timeout(10_000));
+  const warnings = await probeModels({ urls: [`${origin}${path}`], name, apiKey }, AbortSignal.timeout(10_000));
+  return warnings.map(({ message }) => message);
 }
 
 test("a server that has the model is worth no word", async () => {
@@ -49,6 +50,10 @@ test("a refused key, a wrong path and a dead address are told apart", async () =
   await once(closed, "close");
   const dead = { urls: [`http://127.0.0.1:${port}/v1`], name: "coder", apiKey: undefined };
   expect(await probeModels(dead, AbortSignal.timeout(10_000))).toEqual([
-    `no model server answers at http://127.0.0.1:${port}/v1 (connection refused); tasks wait until one does`,
+    {
+      url: dead.urls[0],
+      kind: "Unreachable",
+      message: `no model server answers at http://127.0.0.1:${port}/v1 (connection refused); tasks wait until one does`,
+    },
   ]);
 });
