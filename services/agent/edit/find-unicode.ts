@@ -1,5 +1,5 @@
 import { commonBack, commonFront } from "./common-ends.ts";
-import { type Folded, foldWithOffsets } from "./fold-unicode.ts";
+import { type Folded, foldWithOffsets, isPlain } from "./fold-unicode.ts";
 import { type FindPlaces, type Place, placesShownMax, type Replacement } from "./stage.ts";
 
 /**
@@ -7,6 +7,8 @@ import { type FindPlaces, type Place, placesShownMax, type Replacement } from ".
  * new text leaves as the old text had it keeps the file's spelling.
  */
 export const findUnicode: FindPlaces = (text, wanted) => {
+  // Nothing to fold: exact matching has said all there is to say.
+  if (isPlain(text) && isPlain(wanted.oldText)) return [];
   const file = foldWithOffsets(text);
   const needle = foldWithOffsets(wanted.oldText);
   const oldText = needle.text + trailingBlanks(wanted.oldText);

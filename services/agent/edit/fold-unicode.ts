@@ -28,6 +28,7 @@ export function foldCharacters(text: string): string {
  * that starts or ends there must be refused.
  */
 export function foldWithOffsets(text: string): Folded {
+  if (isPlain(text)) return { text, startOf: (offset) => offset, endOf: (offset) => offset };
   const parts: string[] = [];
   const starts: number[] = [];
   const ends: number[] = [];
@@ -54,6 +55,11 @@ export function foldWithOffsets(text: string): Folded {
     startOf: (offset) => (offset === starts.length ? text.length : original(starts[offset])),
     endOf: (offset) => (offset === 0 ? 0 : original(ends[offset - 1])),
   };
+}
+
+/** Whether folding leaves a text as it is: ASCII without blanks at line ends. */
+export function isPlain(text: string): boolean {
+  return isAscii(text) && !/[^\S\n](?:\n|$)/u.test(text);
 }
 
 function original(offset: number | undefined): number | undefined {

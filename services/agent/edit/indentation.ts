@@ -60,11 +60,12 @@ function convertStep(extra: string, modelUnit: string | undefined, fileUnit: str
 /** One step of indentation in a text: a tab, or the commonest growth from a line to the next. Undefined when nothing is indented. */
 export function unitOf(lines: readonly string[]): string | undefined {
   const counts = new Map<string, number>();
-  let previous = "";
+  let previous: string | undefined;
   for (const line of lines.slice(0, 5_000)) {
     if (line.trim() === "") continue;
     const indent = indentOf(line);
-    if (indent.length > previous.length && indent.startsWith(previous)) {
+    // The first line's depth is that of the place, no step.
+    if (previous !== undefined && indent.length > previous.length && indent.startsWith(previous)) {
       const growth = indent.slice(previous.length);
       const unit = growth.startsWith("\t") ? "\t" : growth;
       counts.set(unit, (counts.get(unit) ?? 0) + 1);

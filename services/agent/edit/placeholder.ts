@@ -30,8 +30,9 @@ export function findPlaceholder(newText: string, known: readonly string[]): stri
 
 function isPlaceholder(text: string): boolean {
   const hasDots = text.includes("...") || text.includes("…");
-  const inner = text.replace(commentFront, "").replace(commentBack, "").trim();
-  const isComment = inner !== text;
+  const bare = text.replace(commentFront, "").replace(commentBack, "").trim();
+  const isComment = bare !== text;
+  const inner = bare.replaceAll(/[()[\]]/gu, "").trim();
   return hasDots && inner !== "" && omission.test(inner) && (isComment || /^(?:\.\.\.|…)|(?:\.\.\.|…)$/u.test(inner));
 }
 

@@ -1,0 +1,44 @@
+import type { Refused } from "../apply-edit.ts";
+import type { StageName } from "../stage.ts";
+
+/** One edit and what must come of it. */
+export interface EditCase {
+  /** Number of the group of edit cases that other agents have learnt the hard way. */
+  readonly group: number;
+  readonly title: string;
+  readonly file: string | Buffer;
+  readonly oldText: string;
+  readonly newText: string;
+  readonly all: boolean;
+  /** The whole file afterwards, or why nothing may change. */
+  readonly expected: string | Buffer | { readonly refused: Refused["reason"] };
+  /** How it must have been found, where that matters. */
+  readonly stage?: StageName;
+}
+
+export type Row = readonly [
+  title: string,
+  file: EditCase["file"],
+  oldText: string,
+  newText: string,
+  expected: EditCase["expected"],
+  stage?: StageName,
+];
+
+export const ambiguous = { refused: "ambiguous" } as const;
+export const absent = { refused: "absent" } as const;
+export const placeholder = { refused: "placeholder" } as const;
+export const equal = { refused: "equal" } as const;
+
+/** The cases of one group. */
+export function group(number: number, rows: readonly Row[], all = false): readonly EditCase[] {
+  return rows.map(([title, file, oldText, newText, expected, stage]) => {
+    const one = { group: number, title, file, oldText, newText, all, expected };
+    return stage === undefined ? one : { ...one, stage };
+  });
+}
+
+/** Lines joined with LF, each with an end. */
+export function lines(...parts: readonly string[]): string {
+  return parts.map((part) => `${part}\n`).join("");
+}
