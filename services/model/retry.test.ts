@@ -94,6 +94,66 @@ describe("a context overflow", () => {
     ],
     ["OpenAI's code", status(400, "too long", { code: "context_length_exceeded invalid_request_error" }), {}],
     ["llama.cpp", status(400, "the request exceeds the available context size. try increasing it"), {}],
+    [
+      "llama.cpp with figures",
+      status(400, "request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it"),
+      { contextTokensMax: 4096, inputTokens: 5000 },
+    ],
+    [
+      "OpenAI's text",
+      status(
+        400,
+        "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+      ),
+      { contextTokensMax: 8192, inputTokens: 9000 },
+    ],
+    [
+      "OpenAI's newer text",
+      status(
+        400,
+        "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens.",
+      ),
+      { contextTokensMax: 272_000, inputTokens: 300_000 },
+    ],
+    [
+      "SGLang",
+      status(400, "The input (9000 tokens) is longer than the model's context length (8192 tokens)."),
+      { contextTokensMax: 8192, inputTokens: 9000 },
+    ],
+    [
+      "SGLang with the answer",
+      status(
+        400,
+        "Requested token count exceeds the model's maximum context length of 8192 tokens. You requested a total of 9000 tokens: 8000 tokens from the input messages and 1000 tokens for the completion.",
+      ),
+      { contextTokensMax: 8192, inputTokens: 8000 },
+    ],
+    [
+      "TGI",
+      status(
+        422,
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 100 `max_new_tokens`",
+      ),
+      { contextTokensMax: 4096, inputTokens: 5000 },
+    ],
+    [
+      "Mistral",
+      status(
+        400,
+        "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+      ),
+      { contextTokensMax: 32_768, inputTokens: 40_000 },
+    ],
+    [
+      "Anthropic",
+      status(400, "prompt is too long: 210000 tokens > 200000 maximum"),
+      { contextTokensMax: 200_000, inputTokens: 210_000 },
+    ],
+    [
+      "an error inside a stream, or a server that says 500",
+      status(500, "This model's maximum context length is 8192 tokens. However, your request has 8300 input tokens."),
+      { contextTokensMax: 8192, inputTokens: 8300 },
+    ],
   ])("is known by %s", (_title, failure, overflow) => {
     expect(classifyFailure(failure)).toEqual({ action: "refused", kind: "context_overflow", overflow });
   });
@@ -104,6 +164,11 @@ describe("a context overflow", () => {
       kind: "invalid_request",
     });
   });
+});
+
+test("an answer that only the server's parser refused is asked for again", () => {
+  const failure = status(400, "Failed to call a function.", { code: "tool_use_failed", failedGeneration: "<tool" });
+  expect(classifyFailure(failure)).toMatchObject({ action: "retry", endpoint: "same" });
 });
 
 describe("what is refused for good", () => {

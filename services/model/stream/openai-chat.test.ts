@@ -235,6 +235,58 @@ describe("one request", () => {
   });
 });
 
+describe("a server that takes less", () => {
+  const answerJson = (status: number, error: unknown) =>
+    new Response(JSON.stringify({ error }), { status, headers: { "content-type": "application/json" } });
+
+  test("gets a schema that it refuses in simpler words, then no tools at all, and is remembered", async () => {
+    const bodies: Record<string, unknown>[] = [];
+    const chat = chatOver(async (_url, init) => {
+      const body = sentBody(init);
+      bodies.push(body);
+      if ("tools" in body) return answerJson(400, { message: "Invalid schema for function 'read': not supported" });
+      return sse(stream);
+    });
+    expect(await chat.run(request, "auto", () => {}, new AbortController().signal)).toMatchObject({
+      ok: true,
+      rung: "envelope",
+    });
+    const strictness = bodies.map((body) => JSON.stringify(body["tools"])?.includes('"strict":true'));
+    expect(strictness).toEqual([true, false, false, undefined]);
+    await chat.run(request, "auto", () => {}, new AbortController().signal);
+    expect(bodies).toHaveLength(5);
+  });
+
+  test("still gives its refusal when no field is to blame", async () => {
+    const result = await run(async () => answerJson(400, { message: "temperature is wrong", param: "temperature" }));
+    expect(result).toMatchObject({ ok: false, failure: { kind: "status", status: 400 } });
+  });
+
+  test("that could not read a call gives its text, and our extraction reads it", async () => {
+    const refuse = (text: string) => async () =>
+      answerJson(400, { message: "Failed to call a function.", code: "tool_use_failed", failed_generation: text });
+    expect(await run(refuse('<function=read>{"file_path": "a"}</function>'))).toMatchObject({
+      ok: true,
+      reply: { toolCalls: [{ name: "read", arguments: '{"file_path":"a"}' }], recoveredCalls: 1 },
+    });
+    expect(await run(refuse("<function=read>{"))).toMatchObject({ ok: false, failure: { status: 400 } });
+  });
+
+  test("that keeps the connection open behind the end has answered", async () => {
+    const open = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(bytes(stream));
+      },
+    });
+    const abortable: Fetch = async (_url, init) => {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      open.pipeTo(writable, init?.signal ? { signal: init.signal } : {}).catch(() => {});
+      return sse(readable);
+    };
+    expect(await run(abortable)).toMatchObject({ ok: true, reply: { finishReason: "tool_calls" } });
+  });
+});
+
 describe("a guard", () => {
   test("sees each piece once, and cuts the stream with its reason", async () => {
     const seen: string[] = [];
