@@ -23,8 +23,9 @@ test-vllm: setup ## 16 sub-agents against the real vLLM at VLLM_BASE_URL (skippe
 	@if [ -n "$$VLLM_BASE_URL" ]; then $(VITEST) vllm; \
 	else echo 'SKIPPED: test-vllm needs a vLLM server; set VLLM_BASE_URL to its base URL, as in http://127.0.0.1:8000/v1'; fi
 
-bench: setup ## measure throughput and start-up times
-	@$(WITH_NODE) node --disable-warning=ExperimentalWarning test/bench/main.ts
+bench: setup ## measure speed and memory as ratios; ONLY=NAME,… picks, SMALL=1 is quick, SAVE=1 keeps them in test/bench/README.md
+	@$(WITH_NODE) node --disable-warning=ExperimentalWarning test/bench/main.ts $(ONLY) \
+	  $(if $(SMALL),--small) $(if $(SAVE),--save) $(if $(JSON),--json=$(JSON))
 
 fmt: setup ## format TypeScript and proto files
 	@$(WITH_NODE) biome check --write

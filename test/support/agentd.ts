@@ -19,6 +19,8 @@ export interface CommandResult {
 /** A whole agentd with a simulated model, in a throw-away folder. */
 export interface TestAgentd extends AsyncDisposable {
   readonly data: string;
+  /** Process id of `agentd up`, whose children are the parts. */
+  readonly pid: number;
   readonly endpoints: { readonly grpc: string; readonly nats: string; readonly model: readonly string[] };
   /** Runs `agentctl` against it. */
   ctl(args: readonly string[], options?: CtlOptions): Promise<CommandResult>;
@@ -103,6 +105,9 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
   };
   return {
     data,
+    get pid() {
+      return child.pid ?? 0;
+    },
     get endpoints() {
       return endpoints;
     },

@@ -33,6 +33,8 @@ export interface TestApi extends AsyncDisposable {
   readonly link: NatsLink;
   readonly store: ResourceStore;
   readonly deps: ApiDeps;
+  /** HOST:PORT of its gRPC. */
+  readonly address: string;
   readonly jobs: ServiceClient<typeof JobService>;
   readonly tasks: ServiceClient<typeof TaskService>;
   readonly workers: ServiceClient<typeof WorkerService>;
@@ -78,6 +80,7 @@ export async function startTestApi(more: Partial<ApiDeps> = {}, limits = default
     link,
     store,
     deps,
+    address: `127.0.0.1:${server.port}`,
     jobs: channel.client(JobService),
     tasks: channel.client(TaskService),
     workers: channel.client(WorkerService),
