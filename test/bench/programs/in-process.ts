@@ -10,10 +10,12 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import PQueue from "p-queue";
 import { pino } from "pino";
-import { runAgent } from "../../../services/agent/agent-loop.ts";
-import { createAgentTools } from "../../../services/agent/agent-tools.ts";
-import { systemPrompt } from "../../../services/agent/prompt.ts";
+import type { Assignment } from "../../../services/core/worker-protocol.ts";
 import { createChatModel } from "../../../services/model/chat-model.ts";
+import { estimatedTokens } from "../../../services/model/estimated-tokens.ts";
+import { openUserRepository } from "../../../services/platform/git/bare-repository.ts";
+import { createAgentTask } from "../../../services/worker/runner/agent-task.ts";
+import { createSandboxedShell } from "../../../services/worker/workspace/sandboxed-shell.ts";
 
 /** One run. */
 export interface InProcessRun {
@@ -30,6 +32,15 @@ const log = pino({ level: "silent" });
 const signal = new AbortController().signal;
 const modelUrl = process.argv[2] ?? "";
 const model = createChatModel({ endpoints: [{ baseUrl: modelUrl }], model: "vllm-sim", requestsMax: 256, log });
+const shell = createSandboxedShell({
+  sandbox: { kind: "none", reason: "no command runs: the prompts ask for files only" },
+  host: process.env,
+  hidden: [],
+  readable: [],
+});
+const nothing = (): Promise<void> => Promise.resolve();
+const transcripts = { append: nothing, end: nothing, say: () => undefined, close: () => undefined };
+const runTask = createAgentTask({ model, tokens: estimatedTokens, shell, network: true, transcripts, logger: log });
 const identity = ["-c", "user.name=b", "-c", "user.email=b@b.invalid", "-c", "gc.auto=0"];
 
 async function git(cwd: string, ...args: readonly string[]): Promise<string> {
@@ -37,23 +48,31 @@ async function git(cwd: string, ...args: readonly string[]): Promise<string> {
   return (await execute("git", [...identity, ...args], { cwd, env })).stdout.trim();
 }
 
+const place = { home: tmpdir(), tmp: tmpdir(), readable: [], marker: "" };
+
 async function agentLoop(tree: string, run: InProcessRun, index: number): Promise<void> {
-  // No command runs: the prompts ask for files only.
-  const tools = await createAgentTools(tree, () => Promise.reject(new Error("no command was expected")));
-  const result = await runAgent(
-    { model, tools, clock: Date, onTurn: () => Promise.resolve(), log },
-    {
-      systemPrompt,
-      jobText: "Job: bench",
-      taskText: run.prompt.replaceAll("{{item}}", String(index)),
-      notices: [],
-      limits: { turnsMax: 60, tokensMax: 2_000_000, wallMs: 1_200_000 },
-      affinityKey: `bench/${index}`,
-      traceparent: `00-${"1".repeat(32)}-${"2".repeat(16)}-01`,
-      outputTokensMax: 16_384,
-    },
-    signal,
-  );
+  const cache = await openUserRepository(run.repository, {}, signal);
+  const worktree = { directory: tree, tree, base: "HEAD", indexFile: "", cache, readable: [] };
+  const assignment: Assignment = {
+    uid: "bench",
+    task: `t-${index}`,
+    attempt: 1,
+    namespace: "default",
+    job: "bench",
+    kind: "Agent",
+    token: "",
+    base: "HEAD",
+    bundles: [],
+    setup: [],
+    jobText: "Job: bench",
+    taskText: run.prompt.replaceAll("{{item}}", String(index)),
+    pool: "default",
+    checks: [],
+    limits: { turns: 60, tokens: 2_000_000, wallMs: 1_200_000 },
+    isIsolated: false,
+    traceparent: `00-${"1".repeat(32)}-${"2".repeat(16)}-01`,
+  };
+  const result = await runTask(assignment, { worktree, place: { ...place, tree } }, () => undefined, signal);
   if (result.outcome !== "Done") throw new Error(`loop ${index}: ${result.outcome} ${result.detail}`);
 }
 
