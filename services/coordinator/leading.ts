@@ -1,4 +1,4 @@
-import { pause } from "../platform/nats/abortable.ts";
+import { pause } from "../platform/lifecycle/abortable.ts";
 import type { LeaderElection } from "../platform/nats/leader.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { isAgentdError } from "../core/errors.ts";
-import { pause } from "../platform/nats/abortable.ts";
+import { pause } from "../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import { connectNats } from "../platform/nats/connect.ts";
 import { checkStorageSafety } from "../platform/nats/storage-safety.ts";

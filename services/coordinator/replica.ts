@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { StopSignal } from "../core/worker-protocol.ts";
-import { abortable } from "../platform/nats/abortable.ts";
+import { abortable } from "../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import { loadSigningKey } from "../platform/nats/control.ts";
 import { publishHint } from "../platform/nats/hints.ts";

@@ -3,8 +3,6 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createPlanner } from "../../services/coordinator/planner/planner.ts";
-import { createPublisher } from "../../services/coordinator/publisher/publisher.ts";
 import type { Job, JobHead } from "../../services/core/job.ts";
 import { setCondition } from "../../services/core/resource.ts";
 import type { Task } from "../../services/core/task.ts";
@@ -15,6 +13,7 @@ import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
 import { createTranscriptWriter } from "../../services/platform/nats/transcripts.ts";
 import type { TestApi } from "../support/api-server.ts";
 import { bundleOf, chunksOf, digestOf, jobOf, refusal, startTestApi } from "../support/api-server.ts";
+import { landTask, planTasks } from "../support/api-tasks.ts";
 import type { SampleRepository } from "../support/sample-repository.ts";
 import { createRepository } from "../support/sample-repository.ts";
 
@@ -54,71 +53,8 @@ afterAll(async () => {
 const upload = (bytes: Buffer, digest = digestOf(bytes), size?: number) =>
   api.repositories.uploadBundle(chunksOf(bytes, digest, size), call);
 
-async function plan(uid: string): Promise<readonly Task[]> {
-  await createPlanner({ ...api.deps }).reconcile(uid, signal);
-  return api.store.list<Task>(keyPrefixes.tasksOf(uid)).map(({ value }) => value);
-}
-
-/** Lands a commit on the job's branch as the merger would: objects first, then head and task in one batch. */
-async function land(uid: string, job: string, task: string): Promise<string> {
-  const entry = api.store.get<Job>(keys.job("default", job));
-  const head = api.store.get<JobHead>(keys.head(uid));
-  const owned = api.store.get<Task>(keys.task(uid, task));
-  if (entry === undefined || head === undefined || owned === undefined) throw new Error("no job");
-  const repository = await api.deps.repositories.openAt(entry.value, head.value, signal);
-  const who = { name: "t", email: "t@t.invalid", dateIso: "2026-01-01T00:00:00Z" };
-  const tree = (await repository.git.run(["rev-parse", `${head.value.commit}^{tree}`], {}, signal)).stdout
-    .toString()
-    .trim();
-  const blob = (await repository.git.run(["hash-object", "-w", "--stdin"], { stdin: `changed by ${task}\n` }, signal))
-    .stdout;
-  const list = (await repository.git.run(["ls-tree", tree], {}, signal)).stdout.toString();
-  const input = `${list.trimEnd()}\n100644 blob ${blob.toString().trim()}\t${task}.txt\n`;
-  const next = (await repository.git.run(["mktree"], { stdin: input }, signal)).stdout.toString().trim();
-  const message = `land\n\nAgentd-Task: default/${job}/${task}@${uid}\nAgentd-Attempt: 1\n`;
-  const args = ["commit-tree", next, "-p", head.value.commit, "-m", message];
-  const commit = (await repository.git.run(args, { author: who, committer: who }, signal)).stdout.toString().trim();
-  const bundle = await api.deps.repositories.storeBundle(repository, head.value.commit, commit, signal);
-  const attempt = {
-    attempt: 1,
-    worker: "w-1",
-    startedAtMs: 1,
-    endedAtMs: 2,
-    outcome: "Done",
-    base: head.value.commit,
-    commit,
-    bundle,
-    checks: [],
-    usage: owned.value.status.usage,
-  } as const;
-  const value: Task = {
-    ...owned.value,
-    status: {
-      ...owned.value.status,
-      state: "Succeeded",
-      attempt: 1,
-      attempts: [attempt],
-      outcome: "Done",
-      landedCommit: commit,
-      result: { attempt: 1, commit, bundle },
-      finishedAtMs: Date.now(),
-    },
-  };
-  const moved: JobHead = {
-    ...head.value,
-    commit,
-    landed: head.value.landed + 1,
-    bundles: [...head.value.bundles, bundle],
-  };
-  await api.store.commit(
-    [
-      { key: owned.key, value, expected: owned.revision },
-      { key: head.key, value: moved, expected: head.revision },
-    ],
-    signal,
-  );
-  return commit;
-}
+const plan = (uid: string) => planTasks(api, uid, signal);
+const land = (uid: string, job: string, task: string) => landTask(api, { uid, job, task }, signal);
 
 async function finish(job: string): Promise<void> {
   const entry = api.store.get<Job>(keys.job("default", job));
@@ -331,83 +267,6 @@ describe("tasks", () => {
     const ofJob = await api.events.listEvents({ parent: nameOf("why") }, call);
     expect(ofJob.events.map(({ reason }) => reason)).toContain("Created");
   });
-});
-
-describe("publishing", () => {
-  const publisher = () => createPublisher({ ...api.deps, gitEnvironment: {}, pushEveryMs: 0, attemptsMax: 2 });
-  const published = async (job: string) =>
-    (await api.jobs.getJob({ name: nameOf(job) }, call)).status?.conditions.find(({ type }) => type === "Published");
-
-  it("pushes the branch, follows it, and sees a branch with other commits", async () => {
-    const job = await api.jobs.createJob({ parent, job: jobOf({ url: origin.path }, "push") }, call);
-    const uid = job.metadata?.uid ?? "";
-    const [a, b] = await plan(uid);
-    const first = await land(uid, "push", a?.metadata.name ?? "");
-    await publisher().reconcile(uid, signal);
-    expect(origin.git("rev-parse", "agentd/push")).toBe(first);
-    expect(await published("push")).toMatchObject({ status: "True", reason: "Pushed" });
-    const second = await land(uid, "push", b?.metadata.name ?? "");
-    origin.git("branch", "-f", "agentd/push", "main");
-    await publisher().reconcile(uid, signal);
-    expect(origin.git("rev-parse", "agentd/push")).toBe(second);
-    origin.git("checkout", "-q", "--orphan", "strange");
-    const strange = origin.commit("Strange");
-    origin.git("checkout", "-q", "main");
-    const job2 = await api.jobs.createJob({ parent, job: jobOf({ url: origin.path }, "push-2") }, call);
-    const uid2 = job2.metadata?.uid ?? "";
-    const [c] = await plan(uid2);
-    await land(uid2, "push-2", c?.metadata.name ?? "");
-    origin.git("branch", "agentd/push-2", strange);
-    await publisher().reconcile(uid2, signal);
-    expect(await published("push-2")).toMatchObject({ status: "False", reason: "Diverged" });
-    expect(origin.git("rev-parse", "agentd/push-2")).toBe(strange);
-  });
-
-  it("gives up after its attempts, and says so", async () => {
-    const gone = createRepository({ "src/a.ts": "a" });
-    const job = await api.jobs.createJob({ parent, job: jobOf({ url: gone.path }, "gone") }, call);
-    const uid = job.metadata?.uid ?? "";
-    const [task] = await plan(uid);
-    await land(uid, "gone", task?.metadata.name ?? "");
-    gone[Symbol.dispose]();
-    expect(await publisher().reconcile(uid, signal)).toMatchObject({ afterMs: expect.any(Number) });
-    expect(await published("gone")).toMatchObject({ status: "False", reason: "Retrying" });
-    expect(await publisher().reconcile(uid, signal)).toBeUndefined();
-    expect(await published("gone")).toMatchObject({ status: "False", reason: "GaveUp" });
-    expect(await publisher().reconcile(uid, signal)).toBeUndefined();
-  });
-});
-
-describe("a store with little room", () => {
-  it("refuses a whole plan that would fill it, and takes a small one", async () => {
-    await using small = await startTestApi({}, { ...defaultLimits, resourceBytes: 1_024 * 1_024 });
-    const lines = (count: number) => ({
-      plan: { forEach: { lines: Array.from({ length: count }, (_, at) => `item ${at}`) } },
-    });
-    const create = (name: string, count: number) =>
-      small.jobs.createJob({ parent, job: jobOf({ url: origin.path }, name, lines(count)) }, call);
-    const refused = await refusal(create("big", 100));
-    expect(refused).toMatchObject({ reason: "LIMIT_EXCEEDED", message: expect.stringContaining("KV_agentd") });
-    expect((await create("little", 5)).status?.total).toBe(5);
-  }, 30_000);
-
-  it("counts what accepted jobs have yet to write, though they have written nothing", async () => {
-    await using small = await startTestApi({}, { ...defaultLimits, resourceBytes: 1_024 * 1_024 });
-    const items = { plan: { forEach: { lines: Array.from({ length: 15 }, (_, at) => `item ${at}`) } } };
-    const create = (name: string) =>
-      small.jobs.createJob({ parent, job: jobOf({ url: origin.path }, name, items) }, call);
-    expect((await create("one")).status?.total).toBe(15);
-    expect((await refusal(create("two"))).reason).toBe("LIMIT_EXCEEDED");
-  }, 30_000);
-
-  it("refuses an upload that would take the room of results, and keeps nothing of it", async () => {
-    await using small = await startTestApi({}, { ...defaultLimits, objectBytes: 1_024 });
-    const { bytes, digest } = await bundleOf(origin);
-    const sent = small.repositories.uploadBundle(chunksOf(bytes), call);
-    expect(await refusal(sent)).toMatchObject({ reason: "LIMIT_EXCEEDED" });
-    expect((await small.repositories.hasUpload({ digest }, call)).exists).toBe(false);
-    expect(await listObjects(small.link, "agentd", signal)).toEqual([]);
-  }, 30_000);
 });
 
 // Last: it takes the server away.

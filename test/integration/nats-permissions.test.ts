@@ -9,28 +9,24 @@ import { loadOrCreateAuthority } from "../../services/platform/nats/credentials.
 import { publishHint, pullHints } from "../../services/platform/nats/hints.ts";
 import { putObject, readObject } from "../../services/platform/nats/objects.ts";
 import { request, serve } from "../../services/platform/nats/requests.ts";
-import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
-import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { streamNames, subjects } from "../../services/platform/nats/subjects.ts";
 import { createTranscriptWriter } from "../../services/platform/nats/transcripts.ts";
-import { startTestServer, type TestServer } from "../support/nats-server.ts";
+import { startTestStreams, type TestStreams } from "../support/nats-server.ts";
 import { until } from "../support/until.ts";
 
 const uid = "6f1b6a3e-0c52-4c0e-9a53-3f6d7c1b2a90";
-let server: TestServer;
+let streams: TestStreams;
 let link: NatsLink;
 let worker: NatsLink;
 let signal: AbortSignal;
 
 beforeAll(async () => {
   signal = AbortSignal.timeout(20_000);
-  server = await startTestServer();
-  link = await server.connectCoordinator();
-  await ensureStreams(link, defaultLimits, signal);
+  streams = await startTestStreams();
+  ({ link, worker } = streams);
   await loadSigningKey(link, signal);
-  worker = await server.connectWorker("w1");
 });
-afterAll(() => server[Symbol.asyncDispose]());
+afterAll(() => streams[Symbol.asyncDispose]());
 beforeEach(() => {
   signal = AbortSignal.timeout(20_000);
 });
@@ -152,7 +148,7 @@ describe("a worker's credentials", () => {
   });
 
   test("do not show it another worker's answers", async () => {
-    const other = await server.connectWorker("w2");
+    const other = await streams.server.connectWorker("w2");
     const inbox = createInbox(other.inboxPrefix);
     expect(inbox.startsWith("_INBOX_w2.")).toBe(true);
     const refused = new Promise<Error | null>((resolve) => {

@@ -4,27 +4,22 @@ import type { NatsLink } from "../../services/platform/nats/connect.ts";
 import { type AgentdEvent, appendEvent, readEvents } from "../../services/platform/nats/events.ts";
 import { countHints, publishHint, pullHints, removeHint } from "../../services/platform/nats/hints.ts";
 import { request, serve } from "../../services/platform/nats/requests.ts";
-import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
-import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { streamNames, subjects } from "../../services/platform/nats/subjects.ts";
 import { createTranscriptWriter, readTranscripts } from "../../services/platform/nats/transcripts.ts";
-import { startTestServer, type TestServer } from "../support/nats-server.ts";
+import { startTestStreams, type TestStreams } from "../support/nats-server.ts";
 import { until } from "../support/until.ts";
 
 const uid = "6f1b6a3e-0c52-4c0e-9a53-3f6d7c1b2a90";
-let server: TestServer;
+let streams: TestStreams;
 let link: NatsLink;
 let worker: NatsLink;
 let signal: AbortSignal;
 
 beforeAll(async () => {
-  signal = AbortSignal.timeout(20_000);
-  server = await startTestServer();
-  link = await server.connectCoordinator();
-  await ensureStreams(link, { ...defaultLimits, hintAckWaitMs: 1_000 }, signal);
-  worker = await server.connectWorker("w1");
+  streams = await startTestStreams({ hintAckWaitMs: 1_000 });
+  ({ link, worker } = streams);
 });
-afterAll(() => server[Symbol.asyncDispose]());
+afterAll(() => streams[Symbol.asyncDispose]());
 beforeEach(async () => {
   signal = AbortSignal.timeout(20_000);
   await link.jsm.streams.purge(streamNames.hints);
@@ -74,7 +69,7 @@ describe("hints", () => {
   });
 
   test("a waiting pull of a worker that is gone swallows no hint", async () => {
-    const gone = await server.connectWorker("w9");
+    const gone = await streams.server.connectWorker("w9");
     const waiting = pullHints(gone, { kind: "run", max: 1, expiresMs: 10_000 }, signal).catch(() => []);
     await until("it waits", async () => (await link.jsm.consumers.info(streamNames.hints, "run")).num_waiting > 0);
     await gone.close();
@@ -139,7 +134,7 @@ describe("transcripts and events", () => {
     const writer = createTranscriptWriter(worker, of);
     await writer.append({ turn: 1 }, signal);
     await createTranscriptWriter(worker, { ...of, task: "other" }).append({ turn: 99 }, signal);
-    const other = createTranscriptWriter(await server.connectWorker("w2"), { ...of, worker: "w2", attempt: 2 });
+    const other = createTranscriptWriter(await streams.server.connectWorker("w2"), { ...of, worker: "w2", attempt: 2 });
     await other.append({ turn: 2 }, signal);
     const stored: unknown[] = [];
     for await (const item of readTranscripts(link, { uid, task: "t1", follow: false }, signal)) {
@@ -158,9 +153,9 @@ describe("transcripts and events", () => {
     })();
     await until("the first is read", () => followed.length === 1);
     await writer.append({ turn: 3 }, signal);
-    await server.kill();
+    await streams.server.kill();
     const written = writer.append({ turn: 4 }, signal);
-    await server.restart();
+    await streams.server.restart();
     await written;
     await writer.append({ turn: 5 }, signal);
     await following;

@@ -6,6 +6,8 @@ import { connectNats, type NatsLink } from "../../services/platform/nats/connect
 import { type Authority, createAuthority } from "../../services/platform/nats/credentials.ts";
 import { findNatsServer } from "../../services/platform/nats/find-nats-server.ts";
 import { type RunningServer, startNatsServer } from "../../services/platform/nats/server.ts";
+import { defaultLimits, type StoreLimits } from "../../services/platform/nats/stream-limits.ts";
+import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { workerInboxPrefix } from "../../services/platform/nats/worker-permissions.ts";
 
 /** A throw-away nats-server with fresh identities in a throw-away directory. */
@@ -22,6 +24,24 @@ export interface TestServer extends AsyncDisposable {
   kill(): Promise<void>;
   /** Starts it again on the same port and data. */
   restart(): Promise<void>;
+}
+
+/** A server with its streams, and the links of a coordinator and of worker `w1`. */
+export interface TestStreams extends AsyncDisposable {
+  readonly server: TestServer;
+  readonly link: NatsLink;
+  readonly worker: NatsLink;
+}
+
+/** Starts a server with every stream in it. */
+export async function startTestStreams(limits: Partial<StoreLimits> = {}): Promise<TestStreams> {
+  await using started = new AsyncDisposableStack();
+  const server = started.use(await startTestServer());
+  const link = await server.connectCoordinator();
+  await ensureStreams(link, { ...defaultLimits, ...limits }, AbortSignal.timeout(20_000));
+  const worker = await server.connectWorker("w1");
+  const owned = started.move();
+  return { server, link, worker, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 const silent = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });

@@ -1,16 +1,11 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { defaultDataDirectory } from "../../platform/config/settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where agentd listens when nothing else is said. */
 export const defaultServer = "127.0.0.1:7410";
-
-/** The data folder of a local `agentd up`: `$XDG_STATE_HOME/agentd`, by default `~/.local/state/agentd`. */
-export function defaultDataDirectory(env: Environment): string {
-  return join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "agentd");
-}
 
 function endpointOf(file: string): string | undefined {
   try {

@@ -1,5 +1,5 @@
 import { dispatchOrder } from "../../core/dispatch-order.ts";
-import { pause } from "../../platform/nats/abortable.ts";
+import { pause } from "../../platform/lifecycle/abortable.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import type { HintKind } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";

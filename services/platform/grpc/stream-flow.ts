@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { abortable } from "../lifecycle/abortable.ts";
 import { decodeMessage, encodeMessage } from "./message-bytes.ts";
 
 /**
@@ -17,7 +18,7 @@ export async function writeResponses<D extends DescMessage>(
   const iterator = messages[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await raceAbort(iterator.next(), signal);
+      const next = await abortable(iterator.next(), signal);
       if (next.done === true) return;
       const isReady = stream.write(encodeMessage(desc, next.value));
       if (!isReady) await drained(stream, signal);
@@ -36,7 +37,7 @@ export async function* readRequests<D extends DescMessage>(
 ): AsyncGenerator<MessageShape<D>, void, undefined> {
   const iterator = stream[Symbol.asyncIterator]();
   for (;;) {
-    const next: IteratorResult<Buffer> = await raceAbort(iterator.next(), signal);
+    const next: IteratorResult<Buffer> = await abortable(iterator.next(), signal);
     if (next.done === true) return;
     yield decodeMessage(desc, next.value);
   }
@@ -44,17 +45,5 @@ export async function* readRequests<D extends DescMessage>(
 
 async function drained(stream: Pick<Writable, "once" | "off">, signal: AbortSignal): Promise<void> {
   // Both calls have `on` and `once` of an EventEmitter.
-  await raceAbort(once(stream as Writable, "drain", { signal }), signal);
-}
-
-function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) {
-    promise.catch(() => undefined);
-    return Promise.reject(signal.reason);
-  }
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
+  await abortable(once(stream as Writable, "drain", { signal }), signal);
 }

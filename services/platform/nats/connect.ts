@@ -1,8 +1,8 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type ConnectionOptions, credsAuthenticator, type NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
+import { abortable } from "../lifecycle/abortable.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { abortable } from "./abortable.ts";
 import { storeUnavailable, toAgentdError } from "./nats-error.ts";
 
 /** How {@link connectNats} reaches the server. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { headers } from "@nats-io/nats-core";
-import { pause } from "./abortable.ts";
+import { pause } from "../lifecycle/abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { withLink } from "./connect.ts";
 import { apiCode, apiCodes } from "./nats-error.ts";

@@ -1,5 +1,5 @@
 import { createInbox, type Msg } from "@nats-io/nats-core";
-import { abortable } from "./abortable.ts";
+import { abortable } from "../lifecycle/abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { requireConnected, withLink } from "./connect.ts";
 import { apiCode, apiCodes, storeUnavailable, toAgentdError } from "./nats-error.ts";

@@ -1,4 +1,4 @@
-import { pause } from "./abortable.ts";
+import { pause } from "../lifecycle/abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { casControl, readControl } from "./control.ts";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { JetStreamError } from "@nats-io/jetstream";
 import { AgentdError } from "../../core/errors.ts";
-import { abortable } from "./abortable.ts";
+import { abortable } from "../lifecycle/abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { withLink } from "./connect.ts";
 import { storeUnavailable, toAgentdError } from "./nats-error.ts";

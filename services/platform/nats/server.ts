@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { credsAuthenticator } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
-import { abortable, pause } from "./abortable.ts";
+import { abortable, pause } from "../lifecycle/abortable.ts";
 import type { Authority } from "./credentials.ts";
 import { natsServerConfig } from "./server-config.ts";
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { AgentdError } from "../../core/errors.ts";
-import { abortable, pause } from "./abortable.ts";
+import { abortable, pause } from "../lifecycle/abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { withLink } from "./connect.ts";
 import { apiCodes, storeUnavailable } from "./nats-error.ts";

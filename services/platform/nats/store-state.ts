@@ -1,5 +1,5 @@
+import { abortable } from "../lifecycle/abortable.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { abortable } from "./abortable.ts";
 import { type ChangeLog, type ChangeLogLimits, createChangeLog } from "./change-log.ts";
 import { type Change, createMirror, type ResourceMirror } from "./resource-mirror.ts";
 import { fencePrefix } from "./subjects.ts";

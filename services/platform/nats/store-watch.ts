@@ -1,6 +1,6 @@
 import { type Consumer, DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import { AgentdError } from "../../core/errors.ts";
-import { abortable } from "./abortable.ts";
+import { abortable } from "../lifecycle/abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { withLink } from "./connect.ts";
 import type { Change } from "./resource-mirror.ts";

@@ -1,6 +1,6 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
 import { createInbox, type Msg, nanos, type Subscription } from "@nats-io/nats-core";
-import { pause } from "./abortable.ts";
+import { pause } from "../lifecycle/abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { withLink } from "./connect.ts";
 

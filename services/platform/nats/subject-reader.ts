@@ -1,5 +1,5 @@
 import { AgentdError } from "../../core/errors.ts";
-import { abortable } from "./abortable.ts";
+import { abortable } from "../lifecycle/abortable.ts";
 import type { NatsLink } from "./connect.ts";
 import { tailStream } from "./stream-tail.ts";
 

@@ -1,5 +1,5 @@
+import { abortable } from "../lifecycle/abortable.ts";
 import type { Readiness } from "../lifecycle/readiness.ts";
-import { abortable } from "./abortable.ts";
 import type { NatsLink } from "./connect.ts";
 
 const everyMs = 2_000;

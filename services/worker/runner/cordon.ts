@@ -1,4 +1,4 @@
-import { abortable } from "../../platform/nats/abortable.ts";
+import { abortable } from "../../platform/lifecycle/abortable.ts";
 
 /** Whether this worker may claim. */
 export interface Cordon {

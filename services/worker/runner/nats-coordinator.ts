@@ -1,5 +1,5 @@
 import type { ClaimReply, CompleteReply, StopSignal } from "../../core/worker-protocol.ts";
-import { pause } from "../../platform/nats/abortable.ts";
+import { pause } from "../../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { pullHints, type Hint as QueuedHint } from "../../platform/nats/hints.ts";
 import { request } from "../../platform/nats/requests.ts";

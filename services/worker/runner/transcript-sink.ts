@@ -1,6 +1,6 @@
 import type { TurnRecord } from "../../agent/transcript.ts";
 import type { AttemptRef } from "../../core/worker-protocol.ts";
-import { abortable } from "../../platform/nats/abortable.ts";
+import { abortable } from "../../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { subjects } from "../../platform/nats/subjects.ts";
 import { createTranscriptWriter, type TranscriptWriter } from "../../platform/nats/transcripts.ts";
