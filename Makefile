@@ -17,6 +17,7 @@ demo: setup ## 120 sub-agents change a sample repository, on this machine, with 
 	@$(WITH_NODE) node --disable-warning=ExperimentalWarning deploy/demo/main.ts
 
 test: setup ## all tests: unit, integration, e2e, faults
+	@sh deploy/setup/install-test-clients.sh
 	@$(VITEST) unit integration e2e faults
 
 test-vllm: setup ## 16 sub-agents against the real vLLM at VLLM_BASE_URL (skipped where that is not set)

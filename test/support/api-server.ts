@@ -29,12 +29,12 @@ import type { SampleRepository } from "./sample-repository.ts";
 
 /** The API over a real nats-server, spoken to through a real gRPC connection. */
 export interface TestApi extends AsyncDisposable {
+  /** HOST:PORT of the gRPC server. */
+  readonly address: string;
   readonly nats: TestServer;
   readonly link: NatsLink;
   readonly store: ResourceStore;
   readonly deps: ApiDeps;
-  /** HOST:PORT of its gRPC. */
-  readonly address: string;
   readonly jobs: ServiceClient<typeof JobService>;
   readonly tasks: ServiceClient<typeof TaskService>;
   readonly workers: ServiceClient<typeof WorkerService>;
@@ -73,14 +73,15 @@ export async function startTestApi(more: Partial<ApiDeps> = {}, limits = default
   const server = started.use(
     await createGrpcServer({ log, services: createApi(deps), host: "127.0.0.1", port: 0, graceMs: 500 }),
   );
-  const channel = started.use(createGrpcChannel(`127.0.0.1:${server.port}`));
+  const address = `127.0.0.1:${server.port}`;
+  const channel = started.use(createGrpcChannel(address));
   const stack = started.move();
   return {
+    address,
     nats,
     link,
     store,
     deps,
-    address: `127.0.0.1:${server.port}`,
     jobs: channel.client(JobService),
     tasks: channel.client(TaskService),
     workers: channel.client(WorkerService),

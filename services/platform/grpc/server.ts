@@ -7,6 +7,8 @@ import { logVerbosity, Server, ServerCredentials, ServerInterceptingCall, setLog
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { AgentdError } from "../../core/errors.ts";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
+import { file_google_rpc_status } from "../../gen/google/rpc/status_pb.ts";
 import { packageVersion } from "../process/package-version.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createHandlers } from "./call-handlers.ts";
@@ -101,7 +103,8 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   health.addToServer(server);
   addReflection(
     server,
-    options.services.map(({ service }) => service.file),
+    // The details of errors too: a client that knows nothing else could not read them.
+    [...options.services.map(({ service }) => service.file), file_google_rpc_error_details, file_google_rpc_status],
   );
   const port = await bind(server, options.host, options.port, credentialsOf(security));
   let closing: Promise<void> | undefined;
