@@ -9,6 +9,7 @@ import { createConversationFitter } from "./context/keep-fitting.ts";
 import { createLedger, type Ledger } from "./context/ledger.ts";
 import { type Conversation, createConversation } from "./conversation.ts";
 import { createGuards, type Guards } from "./guards/guards.ts";
+import { inTurn } from "./in-turn.ts";
 import { openingMessages } from "./prompt.ts";
 import { type CallsResult, runCalls } from "./run-calls.ts";
 import type { FinishClaim } from "./tools/finish.ts";
@@ -132,7 +133,7 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
   };
   try {
     for (;;) {
-      const ending = limitReached(run) ?? (await takeTurn(run));
+      const ending = limitReached(run) ?? (await inTurn(run.turns + 1, () => takeTurn(run)));
       if (ending !== undefined) return finishRun(run, ending);
     }
   } catch (error) {

@@ -3,6 +3,7 @@ import { JobService } from "../gen/agentd/v1/job_service_pb.ts";
 import { ModelPoolService } from "../gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../gen/agentd/v1/task_service_pb.ts";
+import { TraceService } from "../gen/agentd/v1/trace_service_pb.ts";
 import { WorkerService } from "../gen/agentd/v1/worker_service_pb.ts";
 import { createGrpcChannel, type ServiceClient } from "../platform/grpc/client.ts";
 import type { Target } from "./contexts/target.ts";
@@ -14,6 +15,7 @@ export interface Clients {
   readonly events: ServiceClient<typeof EventService>;
   readonly pools: ServiceClient<typeof ModelPoolService>;
   readonly workers: ServiceClient<typeof WorkerService>;
+  readonly traces: ServiceClient<typeof TraceService>;
   readonly repositories: ServiceClient<typeof RepositoryService>;
 }
 
@@ -35,6 +37,7 @@ export function connect(target: Target, timeoutMs?: number): Connection {
       events: channel.client(EventService),
       pools: channel.client(ModelPoolService),
       workers: channel.client(WorkerService),
+      traces: channel.client(TraceService),
       repositories: channel.client(RepositoryService),
     },
     [Symbol.asyncDispose]: () => channel.close(),

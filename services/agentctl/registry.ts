@@ -101,6 +101,11 @@ const looking: VerbSection = {
       load: async () => (await import("./commands/look/top.ts")).topVerb,
     },
     {
+      name: "trace",
+      summary: "show where the time of jobs or tasks went",
+      load: async () => (await import("./commands/look/trace.ts")).traceVerb,
+    },
+    {
       name: "fsck",
       summary: "recompute every promise from git and the store",
       load: async () => (await import("./commands/look/fsck.ts")).fsckVerb,

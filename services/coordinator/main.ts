@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { CommanderError } from "commander";
 import { showAddress } from "../platform/config/setting.ts";
 import { createGrpcServer } from "../platform/grpc/server.ts";
@@ -9,13 +10,19 @@ import { startStatusServer } from "../platform/lifecycle/status-server.ts";
 import { watchLink } from "../platform/nats/watch-link.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { createLogLevel } from "../platform/telemetry/log-level.ts";
+import { metrics } from "../platform/telemetry/metrics.ts";
+import { prometheusText } from "../platform/telemetry/prometheus-text.ts";
+import { samplerOf } from "../platform/telemetry/sampling.ts";
+import { recordSpan } from "../platform/telemetry/tracer.ts";
 import { createApi } from "./api/api.ts";
 import { openApiSecurity } from "./api-security.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { loadConfig } from "./config.ts";
 import { definedVariables } from "./defined-variables.ts";
 import type { LeaderWork } from "./leading.ts";
-import { metricsText } from "./metrics-text.ts";
+import { addCoordinatorMetrics } from "./observe/coordinator-metrics.ts";
+import { openCoordinatorTelemetry } from "./observe/coordinator-telemetry.ts";
+import { watchResources } from "./observe/watch-resources.ts";
 import { openNats } from "./open-nats.ts";
 import { runPlanner } from "./planner/run-planner.ts";
 import { runPublisher } from "./publisher/run-publisher.ts";
@@ -86,9 +93,8 @@ async function serve(signal: AbortSignal): Promise<void> {
   readiness.set("start", `waiting for NATS at ${config.nats}`);
   signal.addEventListener("abort", () => readiness.set("stop", "stopping"), { once: true });
   // From the first moment on: whoever waits for us can see what we wait for.
-  let metrics = (): string => "";
-  const statusOptions = { address: config.http, readiness, logLevel, metrics: () => metrics() };
-  await using status = await startStatusServer(statusOptions);
+  const showMetrics = (): string => prometheusText(metrics.collect());
+  await using status = await startStatusServer({ address: config.http, readiness, logLevel, metrics: showMetrics });
   await using link = await openNats(config, log, signal);
   readiness.set("start", "the store is being read");
   const searchPath = process.env["PATH"] === undefined ? {} : { searchPath: process.env["PATH"] };
@@ -101,6 +107,10 @@ async function serve(signal: AbortSignal): Promise<void> {
       name: "publisher",
       run: (work) => runPublisher({ ...parts, log, nowMs, gitEnvironment: definedVariables(process.env) }, work),
     },
+    {
+      name: "telemetry",
+      run: (work) => watchResources({ store: parts.store, metrics, record: recordSpan, nowMs }, work),
+    },
     { name: "uploads", run: (work) => runUploadSweeps({ ...parts, log, nowMs }, work) },
   ];
   await using replica = await startReplica(
@@ -108,6 +118,15 @@ async function serve(signal: AbortSignal): Promise<void> {
     signal,
   );
   const { store, repositories, events, fleet } = replica;
+  addCoordinatorMetrics(metrics, replica, nowMs);
+  await using telemetry = await openCoordinatorTelemetry({
+    link,
+    store,
+    log,
+    directory: config.spans ?? join(config.data, "spans"),
+    instance: randomUUID(),
+    env: process.env,
+  });
   const services = createApi({
     store,
     link,
@@ -117,12 +136,13 @@ async function serve(signal: AbortSignal): Promise<void> {
     dataDirectory: config.data,
     fetchEnvironment: definedVariables(process.env, fetchVariables),
     ...searchPath,
+    traces: telemetry,
+    sampler: samplerOf(process.env),
     newUid: randomUUID,
     nowMs,
     waitingWorkers: () => fleet.waitingWorkers(),
     poolReports: () => fleet.poolReports(),
   });
-  metrics = () => metricsText(replica);
   readiness.set("start", undefined);
   watchLink(readiness, link);
   watchStorage(readiness, link, config, log);

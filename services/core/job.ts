@@ -126,6 +126,10 @@ export interface JobStatus {
   readonly finishedAtMs?: number;
   /** 32 hex digits. */
   readonly traceId: string;
+  /** The span in which the job was created, 16 hex digits; absent where nobody's was. */
+  readonly parentSpanId?: string;
+  /** The trace is not recorded: whoever started it decided so. */
+  readonly isUntraced?: boolean;
   readonly publish?: PublishStatus;
   /** sha256 of the spec as applied: `apply` of the same spec says unchanged. */
   readonly specDigest: string;

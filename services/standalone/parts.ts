@@ -88,6 +88,7 @@ export function coordinatorPart(context: PartContext): Part {
     `--creds=${join(data.credentials, "coordinator.creds")}`,
     `--system-creds=${join(data.credentials, "system.creds")}`,
     `--data=${join(data.path, "coordinator")}`,
+    `--spans=${join(data.path, "spans")}`,
   ];
   const given = handOn(config.loaded, "coordinator");
   const env = { ...withoutSettings(context.env), ...given.env };
@@ -115,10 +116,12 @@ export function workerPart(context: PartContext, name: string, modelUrls: readon
     `--hide=${data.nats}`,
     `--hide=${data.credentials}`,
     `--hide=${join(data.path, "coordinator")}`,
+    `--hide=${join(data.path, "spans")}`,
     `--drain-ms=${config.values.drainMs}`,
   ];
   const given = handOn(config.loaded, "worker");
-  const env = { ...pick(context.env, workerVariables), ...given.env };
+  const exported = Object.keys(context.env).filter((variable) => variable.startsWith("OTEL_"));
+  const env = { ...pick(context.env, [...workerVariables, ...exported]), ...given.env };
   const made = part(context, name, "worker", [...given.args, ...args], env);
   return { ...made, argsAgain: ({ http }) => [...made.args, `--http=${new URL(String(http)).host}`] };
 }

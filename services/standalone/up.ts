@@ -18,11 +18,13 @@ export interface Endpoints {
   /** HOST:PORT of the API. */
   readonly grpc: string;
   readonly nats: string;
-  /** Health and metrics. */
+  /** Health and metrics of the coordinator. */
   readonly http: string | undefined;
   readonly model: readonly string[];
   readonly isSimulated: boolean;
   readonly workers: readonly string[];
+  /** Health and metrics of each worker, in the same order. */
+  readonly workersHttp: readonly string[];
   readonly data: string;
   /** By the part's name: where its `/healthz`, `/readyz` and `/loglevel` are. */
   readonly status: Readonly<Record<string, string>>;
@@ -77,7 +79,7 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
     };
     const coordinator = await start(coordinatorPart(context));
     const model = await startModel(config, context, start);
-    await Promise.all(names.map((name) => start(workerPart(context, name, model.urls, model.name))));
+    const workers = await Promise.all(names.map((name) => start(workerPart(context, name, model.urls, model.name))));
     const endpoints: Endpoints = {
       grpc: text(coordinator["listen"]) ?? showAddress(config.values.listen),
       nats: nats.url,
@@ -85,6 +87,7 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
       model: model.urls,
       isSimulated: config.model.kind === "simulated",
       workers: names,
+      workersHttp: workers.map((ready) => text(ready["http"]) ?? ""),
       data: data.path,
       status,
     };

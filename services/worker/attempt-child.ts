@@ -3,6 +3,7 @@ import type { Usage } from "../core/resource.ts";
 import { connectNats } from "../platform/nats/connect.ts";
 import { workerInboxPrefix } from "../platform/nats/worker-permissions.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
+import { startTracing, underTraceparent } from "../platform/telemetry/tracer.ts";
 import { type Phase, StopReason } from "./runner/attempt-result.ts";
 import type { ChildInput, ChildMessage, ChildStop } from "./runner/child-protocol.ts";
 import { createAttemptRuntime } from "./runtime.ts";
@@ -29,9 +30,12 @@ async function runAttempt(input: ChildInput): Promise<void> {
     },
     stopping.signal,
   );
+  // The parent sends them on, in the way in which it sends its own.
+  startTracing("worker", (span) => tell({ span }));
   await using runtime = await createAttemptRuntime({ config, dataRoot, host, sandbox, link, logger });
   const progress = { onPhase: (phase: Phase) => tell({ phase }), onUsage: (usage: Usage) => tell({ usage }) };
-  tell({ result: await runtime.run(assignment, progress, stopping.signal) });
+  const run = () => runtime.run(assignment, progress, stopping.signal);
+  tell({ result: await underTraceparent(assignment.traceparent, run) });
 }
 
 function tell(message: ChildMessage): void {

@@ -12,6 +12,9 @@ import { packageVersion } from "../platform/process/package-version.ts";
 import { detectSandbox, type Sandbox } from "../platform/process/sandbox.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { createLogLevel } from "../platform/telemetry/log-level.ts";
+import { metrics } from "../platform/telemetry/metrics.ts";
+import { isOtelVariable } from "../platform/telemetry/otlp/otlp-settings.ts";
+import { prometheusText } from "../platform/telemetry/prometheus-text.ts";
 import { loadConfig, type WorkerConfig } from "./config.ts";
 import { sendHeartbeats } from "./runner/heartbeat.ts";
 import { createIsolatedRunner } from "./runner/isolated.ts";
@@ -21,6 +24,7 @@ import { createSlots } from "./runner/slots.ts";
 import { followStopSignals } from "./runner/stop-signals.ts";
 import { createAttemptRuntime } from "./runtime.ts";
 import { watchModel } from "./watch-model.ts";
+import { addWorkerMetrics, openWorkerTelemetry } from "./worker-telemetry.ts";
 import { clearEarlierLife } from "./workspace/clear-earlier-life.ts";
 import { workerPaths } from "./workspace/worker-paths.ts";
 
@@ -40,7 +44,9 @@ const logLevel = createLogLevel(config.logLevel);
 const logger = createLogger({ service: "worker", level: logLevel }).child({ worker: config.name });
 for (const warning of warnings) logger.warn(warning);
 // The key is for the model client alone: nothing that is handed down from here may carry it.
-const { AGENTD_MODEL_API_KEY: _apiKey, ...host } = process.env;
+const { AGENTD_MODEL_API_KEY: _apiKey, ...inherited } = process.env;
+// Nor do children export anything: OTEL_EXPORTER_OTLP_HEADERS may hold a key.
+const host = Object.fromEntries(Object.entries(inherited).filter(([variable]) => !isOtelVariable(variable)));
 delete process.env["AGENTD_MODEL_API_KEY"];
 
 const { drainMs, stopMs } = config;
@@ -73,10 +79,12 @@ async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefin
   await using readiness = createReadiness();
   readiness.set("start", `waiting for NATS at ${config.nats}`);
   shutdown.draining.addEventListener("abort", () => readiness.set("stop", "draining"), { once: true });
-  await using status = await startStatusServer({ address: config.http, readiness, logLevel });
+  const showMetrics = (): string => prometheusText(metrics.collect());
+  await using status = await startStatusServer({ address: config.http, readiness, logLevel, metrics: showMetrics });
   await using link = await connectNats(options, shutdown.draining);
   readiness.set("start", undefined);
   watchLink(readiness, link);
+  await using _telemetry = await openWorkerTelemetry({ link, worker: name, log: logger, env: process.env });
   await using runtime = await createAttemptRuntime({ config, dataRoot, host, sandbox, link, logger });
   const coordinator = createNatsCoordinator(link, name);
   const isolated = { worker: name, directory: workerPaths(dataRoot).isolated, logger };
@@ -89,6 +97,7 @@ async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefin
     runIsolated: createIsolatedRunner({ ...isolated, input: { config, sandbox, host, ...secret } }),
     logger,
   });
+  addWorkerMetrics(metrics, { runner, slots, model: runtime.model });
   watchModel(readiness, config, () => {
     const { inFlight, waiting, engineMessage } = runtime.model.snapshot();
     // The pool learns from requests alone: without any, what it last learnt is old.

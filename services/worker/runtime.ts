@@ -4,6 +4,7 @@ import PQueue from "p-queue";
 import { ripgrepPath } from "../agent/agent-tools.ts";
 import { type ChatModelPool, createChatModel } from "../model/chat-model.ts";
 import { estimatedTokens } from "../model/estimated-tokens.ts";
+import { traceModel } from "../model/traced-model.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import { getObject, putObject } from "../platform/nats/objects.ts";
 import { currentOwner } from "../platform/process/attempt-marker.ts";
@@ -105,7 +106,14 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     }),
     gate: { shell, slots: createSlots(config.checkSlots), network },
     baseResults: await createBaseResults(paths.baseResults),
-    runAgentTask: createAgentTask({ model, tokens: estimatedTokens, shell, network, transcripts, logger }),
+    runAgentTask: createAgentTask({
+      model: traceModel(model, config.model),
+      tokens: estimatedTokens,
+      shell,
+      network,
+      transcripts,
+      logger,
+    }),
     results: createResultSink({ directory: paths.drafts, logger, upload }),
     createSpace,
     say: transcripts.say,

@@ -15,6 +15,7 @@ import { uploadRepository } from "../repository/upload-repository.ts";
 import { UsageError } from "../resource-name.ts";
 import { seeJobsThrough } from "../see-job-through.ts";
 import { type ExitCode, exitCodes, type Session } from "../session.ts";
+import { underRootSpan } from "../trace/root-span.ts";
 import type { Flag } from "../verb.ts";
 import { manifestMessage } from "./manifest-message.ts";
 import { type FileJob, readManifestJobs } from "./read-jobs.ts";
@@ -51,7 +52,16 @@ export async function submitFile(session: Session, options: SubmitOptions, submi
   const file = await readManifestJobs(session, options.filename);
   const how = { fileName: file.name, validateOnly: options.dryRun ?? false, noted: new Set<string>(), output, submit };
   const submitted: Job[] = [];
-  for (const manifest of file.manifests) submitted.push(await submitOne(session, manifest, how));
+  for (const manifest of file.manifests) {
+    submitted.push(
+      await underRootSpan(session, "apply", async () => {
+        const { job, result } = await submitOne(session, manifest, how);
+        const isCreated = result === "created" && !how.validateOnly;
+        const name = `namespaces/${manifest.namespace}/jobs/${job.metadata?.name ?? ""}`;
+        return { value: job, created: isCreated ? name : undefined };
+      }),
+    );
+  }
   if (output.kind !== "table" && output.kind !== "wide") {
     await printResources(session, jobView, submitted, { output, isNamed: submitted.length === 1 });
   }
@@ -75,7 +85,7 @@ interface SubmitHow {
   readonly submit: Submit;
 }
 
-async function submitOne(session: Session, manifest: FileJob, how: SubmitHow): Promise<Job> {
+async function submitOne(session: Session, manifest: FileJob, how: SubmitHow): ReturnType<Submit> {
   const { fileName, validateOnly } = how;
   const message = manifestMessage(manifest.job);
   const directory = localDirectory(session, manifest.job);
@@ -92,7 +102,7 @@ async function submitOne(session: Session, manifest: FileJob, how: SubmitHow): P
     if (how.output.kind === "table" || how.output.kind === "wide") tell(session, job, result, validateOnly);
     const warning = result === "created" ? warningOf(manifest.job) : undefined;
     if (warning !== undefined) session.terminal.err(`warning: job/${manifest.job.name}: ${warning}\n`);
-    return job;
+    return { job, result };
   } catch (error) {
     if (!isAgentdError(error) || error.problems.length === 0) throw error;
     const problems = error.problems.map((problem) => ({ ...problem, line: manifest.document.lineOf(problem.field) }));

@@ -3,6 +3,8 @@ import type { PoolReport } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import type { Sampler } from "../../platform/telemetry/sampling.ts";
+import type { KeptTrace } from "../../platform/telemetry/span-store.ts";
 import type { EventLog } from "../event-log.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
 
@@ -25,6 +27,13 @@ export interface ApiDeps {
   readonly resolveTimeoutMs?: number;
   /** Default 10,000. */
   readonly bookmarkMs?: number;
+  /** The spans that this replica keeps; absent where it keeps none. */
+  readonly traces?: {
+    readonly isExported: boolean;
+    read(traceId: string): Promise<KeptTrace>;
+  };
+  /** Whether jobs of callers without a trace are traced. Default: they are. */
+  readonly sampler?: Sampler;
   readonly newUid: () => string;
   readonly nowMs: () => number;
   /** Workers as this replica hears them; feeds `why`. */

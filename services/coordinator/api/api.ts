@@ -5,11 +5,11 @@ import { JobService } from "../../gen/agentd/v1/job_service_pb.ts";
 import { ModelPoolService } from "../../gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../../gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../../gen/agentd/v1/task_service_pb.ts";
+import { TraceService } from "../../gen/agentd/v1/trace_service_pb.ts";
 import { WorkerService } from "../../gen/agentd/v1/worker_service_pb.ts";
 import type { ServedService } from "../../platform/grpc/server.ts";
 import { serve } from "../../platform/grpc/server.ts";
 import type { CallContext, ServiceImpl } from "../../platform/grpc/service-definition.ts";
-import type { NatsLink } from "../../platform/nats/connect.ts";
 import { requireConnected } from "../../platform/nats/connect.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { createEventService } from "./events/event-service.ts";
@@ -20,6 +20,8 @@ import { createModelPoolService } from "./model-pool-service.ts";
 import { createRepositoryService } from "./repository-service.ts";
 import { createSourceRepositories } from "./source-repositories.ts";
 import { createTaskService } from "./task-service.ts";
+import { createTraceService } from "./trace-service.ts";
+import { traced } from "./traced-call.ts";
 import { createWaitingReasons } from "./waiting-view.ts";
 import { createWorkerService } from "./worker-service.ts";
 
@@ -33,24 +35,26 @@ export function createApi(deps: ApiDeps): readonly ServedService[] {
   const snapshots = createListSnapshots(deps.store);
   const all = { ...deps, sources, snapshots, gitWork: createGitWork(), waiting: createWaitingReasons(deps) };
   const guard = <S extends DescService>(service: S, impl: ServiceImpl<S>): ServedService =>
-    serve(service, guarded(deps.link, service, impl));
+    serve(service, guarded(deps, service, impl));
   return [
     guard(JobService, createJobService(all)),
     guard(TaskService, createTaskService(all)),
     guard(WorkerService, createWorkerService(all)),
     guard(ModelPoolService, createModelPoolService(all)),
     guard(EventService, createEventService(all)),
+    guard(TraceService, createTraceService(all)),
     guard(RepositoryService, createRepositoryService(all)),
   ];
 }
 
 type Handler = (request: unknown, context: CallContext) => unknown;
 
-function guarded<S extends DescService>(link: NatsLink, service: S, impl: ServiceImpl<S>): ServiceImpl<S> {
+function guarded<S extends DescService>(deps: ApiDeps, service: S, impl: ServiceImpl<S>): ServiceImpl<S> {
   const methods = Object.entries<Handler>(impl as Readonly<Record<string, Handler>>).map(([name, handler]) => {
+    const isStream = service.methods.find((method) => method.localName === name)?.methodKind === "server_streaming";
     const checked: Handler = (request, context) => {
-      requireConnected(link, `${service.typeName}/${name}`);
-      return handler(request, context);
+      requireConnected(deps.link, `${service.typeName}/${name}`);
+      return isStream ? handler(request, context) : traced(deps, context, async () => await handler(request, context));
     };
     return [name, checked];
   });

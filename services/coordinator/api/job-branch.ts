@@ -7,6 +7,8 @@ import type { JobName } from "../../core/resource-name.ts";
 import type { DownloadBundleResponseSchema } from "../../gen/agentd/v1/repository_service_pb.ts";
 import { createBundle } from "../../platform/git/bundle.ts";
 import { keys } from "../../platform/nats/subjects.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { jobSpan } from "../observe/job-trace.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { findHead, findJob } from "./find-resource.ts";
 import type { GitApiDeps } from "./git-work.ts";
@@ -31,7 +33,9 @@ export async function* downloadBranch(
   yield { commit: head.commit, branch: head.branch, isFinal };
   if (head.commit !== head.base) yield* bundleOf(deps, job, head, signal);
   const { repository, target } = job.spec;
-  if (isFinal && (repository.upload !== undefined || !target.push)) await markPublished(deps, job, head.commit, signal);
+  if (!isFinal || (repository.upload === undefined && target.push)) return;
+  const attributes = { "agentd.branch": head.branch, "agentd.commit": head.commit };
+  await inSpan("publish", { parent: jobSpan(job), attributes }, () => markPublished(deps, job, head.commit, signal));
 }
 
 async function* bundleOf(

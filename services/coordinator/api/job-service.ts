@@ -8,6 +8,7 @@ import type { JobService } from "../../gen/agentd/v1/job_service_pb.ts";
 import type { ServiceImpl } from "../../platform/grpc/service-definition.ts";
 import type { Entry } from "../../platform/nats/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
+import { currentTraceparent } from "../../platform/telemetry/tracer.ts";
 import { applyJob } from "./apply-job.ts";
 import { jobMessage } from "./convert-job.ts";
 import { jobInput } from "./convert-job-input.ts";
@@ -32,12 +33,14 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
   const message = (entry: Entry<Job>, head?: JobHead) =>
     jobMessage(entry, head ?? store.get<JobHead>(keys.head(entry.value.metadata.uid))?.value);
   return {
-    async createJob({ parent, job, requestId, validateOnly }, { signal, traceparent }) {
+    async createJob({ parent, job, requestId, validateOnly }, { signal }) {
+      const traceparent = currentTraceparent();
       const admitted = admit(parent, job);
       const created = await createJob(deps, admitted, { requestId, validateOnly, traceparent }, signal);
       return message(created.job, created.head);
     },
-    async applyJob({ parent, job, validateOnly }, { signal, traceparent }) {
+    async applyJob({ parent, job, validateOnly }, { signal }) {
+      const traceparent = currentTraceparent();
       const admitted = admit(parent, job);
       const applied = await applyJob(deps, admitted, { requestId: "", validateOnly, traceparent }, signal);
       const value = await withShownPlan(deps.link, applied.job.value, signal);

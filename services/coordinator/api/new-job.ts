@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import type { Job, JobHead } from "../../core/job.ts";
 import type { AdmittedJob } from "../../core/job-admission.ts";
 import { noCounts } from "../../core/job-progress.ts";
 import { noUsage } from "../../core/resource.ts";
+import { newTraceId, parseTraceparent } from "../../platform/telemetry/trace-context.ts";
 import type { ResolvedJob } from "./resolve-job.ts";
 import { specDigest } from "./spec-digest.ts";
 
@@ -10,6 +10,7 @@ import { specDigest } from "./spec-digest.ts";
 export interface Birth {
   readonly uid: string;
   readonly nowMs: number;
+  /** Of the span in which it is created; an invalid one is ignored. */
   readonly traceparent: string | undefined;
 }
 
@@ -34,7 +35,7 @@ export function newJob(admitted: AdmittedJob, resolved: ResolvedJob, birth: Birt
       counts: noCounts,
       usage: noUsage,
       reopened: 0,
-      traceId: traceIdOf(traceparent),
+      ...traceOf(traceparent),
       specDigest: specDigest(spec),
     },
   };
@@ -59,8 +60,10 @@ export function newHead(job: Job): JobHead {
   };
 }
 
-/** The caller's trace goes on in the job; 32 hex digits, not all zero. */
-function traceIdOf(traceparent: string | undefined): string {
-  const found = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(traceparent ?? "")?.[1];
-  return found === undefined || /^0+$/.test(found) ? randomBytes(16).toString("hex") : found;
+/** The caller's trace goes on in the job. */
+function traceOf(traceparent: string | undefined): Pick<Job["status"], "traceId" | "parentSpanId" | "isUntraced"> {
+  const caller = parseTraceparent(traceparent);
+  if (caller === undefined) return { traceId: newTraceId() };
+  const { traceId, spanId, isSampled } = caller;
+  return { traceId, parentSpanId: spanId, ...(isSampled ? {} : { isUntraced: true }) };
 }

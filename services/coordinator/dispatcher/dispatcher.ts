@@ -3,9 +3,12 @@ import { pause } from "../../platform/lifecycle/abortable.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import type { HintKind } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import { formatTraceparent } from "../../platform/telemetry/trace-context.ts";
+import { underTraceparent } from "../../platform/telemetry/tracer.ts";
 import { observeJobs } from "../job-view.ts";
 import type { Fleet } from "../lease/fleet.ts";
 import type { TaskIndex } from "../lease/task-index.ts";
+import { taskSpan } from "../observe/job-trace.ts";
 
 /** What {@link runDispatcher} needs. */
 export interface DispatcherDeps {
@@ -92,12 +95,19 @@ async function dispatch(deps: DispatcherDeps, recent: Map<string, number>, signa
     recent.set(key, nowMs);
     return true;
   });
+  const jobOf = new Map(jobs.map(({ job }) => [job.metadata.uid, job]));
+  const traceparentOf = (uid: string, task: string): string | undefined => {
+    const job = jobOf.get(uid);
+    return job === undefined ? undefined : formatTraceparent(taskSpan(job, task));
+  };
   for (let at = 0; at < due.length; at += publishedAtOnce) {
     const part = due.slice(at, at + publishedAtOnce);
     await Promise.all(
       part.map(({ uid, task }) =>
         // Plan tasks go with Verify tasks: workers pull that kind first.
-        deps.publishHint(task.spec.kind === "Agent" ? "run" : "verify", uid, task.metadata.name, signal),
+        underTraceparent(traceparentOf(uid, task.metadata.name), () =>
+          deps.publishHint(task.spec.kind === "Agent" ? "run" : "verify", uid, task.metadata.name, signal),
+        ),
       ),
     );
   }

@@ -1,9 +1,10 @@
-import { createHash } from "node:crypto";
 import { AgentdError } from "../../core/errors.ts";
 import type { Check, Job, JobHead } from "../../core/job.ts";
 import type { Task, VerifySubject } from "../../core/task.ts";
 import { renderRun, renderTask } from "../../core/template.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
+import { formatTraceparent } from "../../platform/telemetry/trace-context.ts";
+import { attemptSpan } from "../observe/job-trace.ts";
 import type { AttemptTokens } from "./attempt-token.ts";
 import { tokenLifetimeMs } from "./attempt-token.ts";
 
@@ -70,7 +71,7 @@ export function assignmentOf(
     checks: checksOf(job, task, rendered.checks),
     limits: rendered.limits,
     isIsolated: status.isSuspect,
-    traceparent: `00-${job.status.traceId}-${spanId(claim)}-01`,
+    traceparent: formatTraceparent(attemptSpan(job, metadata.name, status.attempt)),
   };
 }
 
@@ -80,8 +81,4 @@ export function checksOf(job: Job, task: Task, rendered: readonly Check[]): read
   if (task.spec.kind === "Plan") return [];
   const values = { item: "", index: 0, job: job.metadata.name, matrix: {} };
   return job.spec.merge.verify.map((check) => ({ ...check, run: renderRun(check.run, values) }));
-}
-
-function spanId(claim: { readonly uid: string; readonly task: string; readonly attempt: number }): string {
-  return createHash("sha256").update(`${claim.uid}/${claim.task}/${claim.attempt}`).digest("hex").slice(0, 16);
 }

@@ -7,6 +7,7 @@ import type { Worker } from "../../core/worker.ts";
 import type { Assignment, ClaimReply, ClaimRequest } from "../../core/worker-protocol.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
 import type { StartPoint } from "./assignment.ts";
@@ -40,7 +41,9 @@ export function createClaims(deps: ClaimDeps): HandleClaim {
     if (request.worker !== worker) {
       throw new AgentdError("TOKEN_INVALID", `worker ${worker} cannot claim in the name of ${request.worker}`);
     }
-    return await queue.run(request.uid, () => decide(deps, request, signal));
+    return await inSpan("claim", { kind: "server", attributes: { "agentd.worker": worker } }, () =>
+      queue.run(request.uid, () => decide(deps, request, signal)),
+    );
   };
 }
 

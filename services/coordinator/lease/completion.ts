@@ -8,6 +8,7 @@ import { renderTask } from "../../core/template.ts";
 import type { CompleteReply, CompleteRequest } from "../../core/worker-protocol.ts";
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
 import { checksOf } from "./assignment.ts";
@@ -48,7 +49,9 @@ export function createCompletion(deps: CompletionDeps): HandleComplete {
     if (!deps.isLeader()) throw new AgentdError("NOT_LEADER", "this coordinator does not lead");
     const { uid, task, attempt } = request;
     deps.tokens.verify(request.token, { uid, task, attempt, worker }, deps.nowMs());
-    return await queue.run(`${uid}/${task}`, () => complete(deps, worker, request, signal));
+    return await inSpan("receive result", { kind: "server" }, () =>
+      queue.run(`${uid}/${task}`, () => complete(deps, worker, request, signal)),
+    );
   };
 }
 

@@ -13,8 +13,10 @@ import type { TaskEvent } from "../../core/task-machine.ts";
 import { taskRules, transition } from "../../core/task-machine.ts";
 import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import type { JobEntries } from "../job-view.ts";
+import { jobSpan, mergeSpan } from "../observe/job-trace.ts";
 import type { CandidateChain, ConflictingTask } from "./candidate.ts";
 import { buildChain } from "./candidate.ts";
 import type { JobRepositories } from "./job-repository.ts";
@@ -58,7 +60,15 @@ export async function mergeStep(deps: MergeStepDeps, view: JobEntries, signal: A
     isVerifyNeeded: job.spec.merge.verify.length > 0,
     batchMax: deps.batchMax ?? 100,
   });
-  return await act(deps, view, step, signal);
+  if (step.kind !== "Build" && step.kind !== "Land") return await act(deps, view, step, signal);
+  const links = step.tasks.map(({ metadata, status }) => {
+    const { traceId, spanId } = mergeSpan(job, metadata.name, status.attempt);
+    return { traceId, spanId, attributes: { "agentd.link": "merges", "agentd.task": metadata.name } };
+  });
+  const attributes = { "agentd.step": step.kind, "agentd.tasks": step.tasks.length };
+  return await inSpan("merge batch", { parent: jobSpan(job), attributes, links: links.slice(0, 32) }, () =>
+    act(deps, view, step, signal),
+  );
 }
 
 async function act(deps: MergeStepDeps, view: JobEntries, step: MergeStep, signal: AbortSignal): Promise<StepResult> {

@@ -10,8 +10,10 @@ import type { NatsLink } from "../../platform/nats/connect.ts";
 import { putObject, readObject } from "../../platform/nats/objects.ts";
 import type { Entry, ResourceStore, Write } from "../../platform/nats/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
+import { jobSpan } from "../observe/job-trace.ts";
 import { requireStorage } from "../storage-check.ts";
 import { newPlanTask, newTask, planTaskName } from "./new-task.ts";
 
@@ -47,8 +49,10 @@ export function createPlanner(deps: PlannerDeps): Planner {
       if (found === undefined || found.head.value.closed) return undefined;
       const { job } = found;
       if (isTrue(job.value, "Planned") || isTrue(job.value, "Failed")) return undefined;
-      if (job.value.status.itemsObject === undefined) await fixItems(deps, job, found.head, signal);
-      else await createTasks(deps, job, signal);
+      await inSpan("plan", { parent: jobSpan(job.value) }, async () => {
+        if (job.value.status.itemsObject === undefined) await fixItems(deps, job, found.head, signal);
+        else await createTasks(deps, job, signal);
+      });
       return undefined;
     },
   };

@@ -9,9 +9,11 @@ import type { Repository } from "../../platform/git/bare-repository.ts";
 import { isAncestor } from "../../platform/git/bare-repository.ts";
 import { fetchFromUrl, pushCommit, remoteBranch } from "../../platform/git/remote.ts";
 import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
+import { jobSpan } from "../observe/job-trace.ts";
 
 /** What {@link createPublisher} needs. */
 export interface PublisherDeps {
@@ -77,7 +79,10 @@ export function createPublisher(deps: PublisherDeps): Publisher {
       const waitMs = (notBeforeMs.get(uid) ?? 0) - deps.nowMs();
       if (waitMs > 0) return { afterMs: waitMs };
       pushedAtMs.set(uid, deps.nowMs());
-      const next = await publish(deps, job, head.value, url, signal);
+      const attributes = { "agentd.branch": head.value.branch, "agentd.commit": commit };
+      const next = await inSpan("publish", { parent: jobSpan(job.value), attributes }, () =>
+        publish(deps, job, head.value, url, signal),
+      );
       if (next === undefined) notBeforeMs.delete(uid);
       else notBeforeMs.set(uid, deps.nowMs() + next.afterMs);
       return next;

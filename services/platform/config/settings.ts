@@ -26,6 +26,12 @@ export const settings = {
     defaultText: "`$XDG_STATE_HOME/agentd`, else `~/.local/state/agentd`; coordinator and worker: needed",
     meaning: "The data folder; coordinator and worker keep only caches and trees there.",
   },
+  spans: {
+    ...path("DIR"),
+    parts: ["coordinator"],
+    defaultText: "`spans` in the data folder",
+    meaning: "Folder for the spans of the last jobs, as far as they do not leave by OTLP.",
+  },
   listen: {
     ...hostPort(),
     parts: ["up", "coordinator"],

@@ -1,6 +1,7 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { ChannelCredentials, ClientWritableStream } from "@grpc/grpc-js";
 import { credentials, Client as GrpcClient, logVerbosity, Metadata, setLogVerbosity } from "@grpc/grpc-js";
+import { currentTraceparent } from "../telemetry/tracer.ts";
 import { messageBytesMax } from "./message-bounds.ts";
 import { decodeAnswer, encodeMessage } from "./message-bytes.ts";
 import type { MethodName } from "./service-definition.ts";
@@ -13,7 +14,7 @@ export interface CallOptions {
   readonly signal: AbortSignal;
   /** Milliseconds from now. Default 90,000 for calls with one answer; none for streams. */
   readonly timeoutMs?: number;
-  /** W3C trace context to send. */
+  /** W3C trace context to send. Default: the span that the caller runs in. */
   readonly traceparent?: string;
 }
 
@@ -120,7 +121,8 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 
 function metadataOf(options: CallOptions): Metadata {
   const metadata = new Metadata();
-  if (options.traceparent !== undefined) metadata.set("traceparent", options.traceparent);
+  const traceparent = options.traceparent ?? currentTraceparent();
+  if (traceparent !== undefined) metadata.set("traceparent", traceparent);
   return metadata;
 }
 

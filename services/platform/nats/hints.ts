@@ -4,18 +4,19 @@ import type { NatsLink } from "./connect.ts";
 import { requireConnected, withLink } from "./connect.ts";
 import { apiCode, apiCodes, storeUnavailable, toAgentdError } from "./nats-error.ts";
 import { type HintKind, parseHintSubject, streamNames, subjects } from "./subjects.ts";
+import { traceHeaders, traceparentOf } from "./trace-messages.ts";
 
 /** Published: the hint is in the queue now. Present: it was, and stays. */
 export type HintAnswer = "published" | "present";
 
 /**
- * All that a hint says is its subject. Not empty: between accounts the server takes an empty message for the end of
+ * All that a hint says is its subject, and its trace in a header. Not empty: between accounts the server takes an empty message for the end of
  * the answers to a pull (nats-server `processServiceImport`), and the hints behind it would be lost until their ack wait.
  */
 const payload = "{}";
 
 /**
- * Says that a task may run. No message id: a hint that was refused once must not be swallowed when it is repeated.
+ * Says that a task may run; the current span goes with it. No message id: a hint that was refused once must not be swallowed when it is repeated.
  * @throws STORE_UNAVAILABLE; LIMIT_EXCEEDED when the queue as a whole is full
  */
 export async function publishHint(
@@ -28,7 +29,7 @@ export async function publishHint(
   const subject = subjects.hint(kind, uid, task);
   const publish = async (): Promise<HintAnswer> => {
     try {
-      await link.js.publish(subject, payload, { timeout: link.requestTimeoutMs, retries: 0 });
+      await link.js.publish(subject, payload, { timeout: link.requestTimeoutMs, retries: 0, ...traceHeaders() });
       return "published";
     } catch (error) {
       const isPresent = apiCode(error) === apiCodes.storeFailed && /per subject/.test((error as Error).message);
@@ -77,6 +78,8 @@ export interface Hint {
   readonly task: string;
   /** How often it was handed out, this time included. */
   readonly deliveries: number;
+  /** The span that it was published in. */
+  readonly traceparent?: string;
   /** Removes it from the queue; after the claim's answer, whatever that was. Does not wait. */
   ack(): void;
   /** Gives it back at once, for somebody else. Does not wait. */
@@ -167,9 +170,11 @@ function toHint(link: NatsLink, kind: HintKind, msg: Msg): Hint | undefined {
     answer("+ACK");
     return undefined;
   }
+  const traceparent = traceparentOf(msg);
   return {
     ...named,
     deliveries: Number(reply.split(".")[4] ?? 1),
+    ...(traceparent === undefined ? {} : { traceparent }),
     ack: () => answer("+ACK"),
     release: () => answer("-NAK"),
   };

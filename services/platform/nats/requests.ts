@@ -1,8 +1,10 @@
 import type { Msg } from "@nats-io/nats-core";
 import { AgentdError, isAgentdError, type Reason, reasons } from "../../core/errors.ts";
+import { underTraceparent } from "../telemetry/tracer.ts";
 import type { NatsLink } from "./connect.ts";
 import { withLink } from "./connect.ts";
 import { storeRetryAfterMs, storeUnavailable } from "./nats-error.ts";
+import { traceHeaders, traceparentOf } from "./trace-messages.ts";
 
 interface ErrorBody {
   readonly reason: string;
@@ -14,7 +16,7 @@ interface ErrorBody {
 type Envelope = { readonly ok: unknown } | { readonly error: ErrorBody };
 
 /**
- * Asks a coordinator and waits for its answer as JSON.
+ * Asks a coordinator and waits for its answer as JSON. The current span goes with it as the header `traceparent`.
  * @throws AgentdError as the other side threw it; STORE_UNAVAILABLE (outcome `unknown`, or `none` when nobody
  * listens) when no answer came in `timeoutMs`
  */
@@ -26,7 +28,8 @@ export async function request<Reply>(
   signal: AbortSignal,
 ): Promise<Reply> {
   const doing = `asking ${subject}`;
-  const send = () => link.connection.request(subject, JSON.stringify(body), { timeout: options.timeoutMs });
+  const send = () =>
+    link.connection.request(subject, JSON.stringify(body), { timeout: options.timeoutMs, ...traceHeaders() });
   const reply = await withLink(link, doing, send, signal);
   const envelope = parse(reply) as Envelope | undefined;
   if (envelope !== undefined && "ok" in envelope) return envelope.ok as Reply;
@@ -74,7 +77,8 @@ export function serve(
     try {
       const body = parse(msg);
       if (body === undefined) throw new AgentdError("INVALID_SPEC", "the request is no JSON");
-      respond(msg, { ok: await handler({ subject: msg.subject, body }, stopping.signal) });
+      const handle = () => handler({ subject: msg.subject, body }, stopping.signal);
+      respond(msg, { ok: await underTraceparent(traceparentOf(msg), handle) });
     } catch (error) {
       if (!isAgentdError(error)) link.log.error({ err: error, subject: msg.subject }, "a request failed");
       respond(msg, { error: toBody(error) });

@@ -79,6 +79,8 @@ export const subjects = {
   complete: (worker: string): string => `agentd.v1.complete.${label("worker", worker)}`,
   heartbeat: (worker: string): string => `agentd.v1.heartbeat.${label("worker", worker)}`,
   signal: (worker: string): string => `agentd.v1.signal.${label("worker", worker)}`,
+  /** Spans of a worker; those of coordinators have a subject that no worker can reach. */
+  spans: (worker: string): string => `agentd.v1.spans.${label("worker", worker)}`,
   live: (of: AttemptName): string => `agentd.v1.live.${attemptTail(of)}`,
   transcript: (of: AttemptName): string => `agentd.v1.transcript.${attemptTail(of)}`,
   /** All attempts of a task whatever the worker, or exactly one. */
@@ -96,20 +98,25 @@ export const subjects = {
   allClaims: "agentd.v1.claim.*",
   allCompletes: "agentd.v1.complete.*",
   allHeartbeats: "agentd.v1.heartbeat.*",
+  allWorkerSpans: "agentd.v1.spans.*",
+  coordinatorSpans: "agentd.v1.coordinator-spans",
   allTranscripts: "agentd.v1.transcript.>",
   allEvents: "agentd.v1.event.>",
 } as const;
 
-/** The worker that a `claim`, `complete`, `heartbeat` or `signal` subject names, or undefined if it is none of these. */
+const workerVerbs = ["claim", "complete", "heartbeat", "signal", "spans"] as const;
+type WorkerVerb = (typeof workerVerbs)[number];
+
+/** The worker that a `claim`, `complete`, `heartbeat`, `signal` or `spans` subject names, or undefined if it is none of these. */
 export function parseWorkerSubject(
   subject: string,
-): { readonly verb: "claim" | "complete" | "heartbeat" | "signal"; readonly worker: string } | undefined {
+): { readonly verb: WorkerVerb; readonly worker: string } | undefined {
   const [root, version, verb, worker, ...rest] = subject.split(".");
   if (root !== "agentd" || version !== "v1" || worker === undefined || rest.length > 0 || !isLabel(worker)) {
     return undefined;
   }
-  if (verb !== "claim" && verb !== "complete" && verb !== "heartbeat" && verb !== "signal") return undefined;
-  return { verb, worker };
+  const known = workerVerbs.find((each) => each === verb);
+  return known === undefined ? undefined : { verb: known, worker };
 }
 
 /** The attempt that a `live` or `transcript` subject names, or undefined. */

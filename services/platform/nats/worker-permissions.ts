@@ -22,6 +22,7 @@ const doors: readonly Door[] = [
   { subject: subjects.allClaims, type: "service", answers: "Singleton" },
   { subject: subjects.allCompletes, type: "service", answers: "Singleton" },
   { subject: subjects.allHeartbeats, type: "service", answers: "Singleton" },
+  { subject: subjects.allWorkerSpans, type: "service", answers: "Singleton" },
   { subject: "agentd.v1.live.>", type: "service", answers: "Singleton" },
   { subject: subjects.allTranscripts, type: "service", answers: "Singleton" },
   { subject: "$O.inbox.C.*", type: "service", answers: "Singleton" },
@@ -63,6 +64,7 @@ export function workerPermissions(worker: string): Permissions {
         subjects.claim(worker),
         subjects.complete(worker),
         subjects.heartbeat(worker),
+        subjects.spans(worker),
         `agentd.v1.live.${worker}.>`,
         `agentd.v1.transcript.${worker}.>`,
         // Objects: put into `inbox` (chunks, then the description), read from `agentd`.

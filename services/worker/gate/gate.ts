@@ -1,5 +1,7 @@
 import type { Check } from "../../core/job.ts";
 import type { CheckResult } from "../../core/task.ts";
+import { metrics } from "../../platform/telemetry/metrics.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { Slots } from "../runner/slots.ts";
 import { type CommandPlace, type Shell, type ShellResult, shellStatus } from "../workspace/shell.ts";
 
@@ -9,6 +11,8 @@ const outputTailCharactersMax = 1_024;
 const noticeTailCharactersMax = 4_000;
 /** sha256 of nothing: the digest of a check that did not run. */
 const emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+const checks = metrics.counter("agentd_checks_total", "Checks that ran, by how they ended.");
 
 export interface GateDeps {
   readonly shell: Shell;
@@ -76,10 +80,15 @@ export async function runCheck(
 ): Promise<ShellResult> {
   const release = await deps.slots.acquire(signal, deps.isUrgent);
   try {
-    return await deps.shell.run(
-      { command: check.run, place, timeoutMs: check.timeoutMs, network: deps.network },
-      signal,
-    );
+    return await inSpan("check", { attributes: { "agentd.check": check.name } }, async (span) => {
+      const command = { command: check.run, place, timeoutMs: check.timeoutMs, network: deps.network };
+      const result = await deps.shell.run(command, signal);
+      const status = shellStatus(result);
+      if (status !== "Passed") span.fail(status);
+      if (result.exitCode !== undefined) span.set({ "process.exit.code": result.exitCode });
+      checks.add(1, { status });
+      return result;
+    });
   } finally {
     release();
   }

@@ -2,6 +2,7 @@ import { type AgentResult, runAgent } from "../../agent/agent-loop.ts";
 import { createAgentTools } from "../../agent/agent-tools.ts";
 import { createRepositoryInstructions } from "../../agent/context/instructions.ts";
 import { systemPrompt } from "../../agent/prompt.ts";
+import { traceTools } from "../../agent/tools/traced-tools.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
 import { createWorktreeFiles } from "../../agent/worktree-files.ts";
 import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
@@ -59,7 +60,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
         {
           model: deps.model,
           tokens: deps.tokens,
-          tools,
+          tools: traceTools(tools),
           instructions,
           clock: Date,
           onTurn,

@@ -5,6 +5,7 @@ import { setupCheckName } from "../../core/task-evidence.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { BaseResults } from "../gate/base-results.ts";
 import { checkResult, type GateDeps, type GateResult, runCheck, runGate } from "../gate/gate.ts";
 import { describeOutside, outsideWrites } from "../gate/write-scope.ts";
@@ -82,12 +83,12 @@ interface Prepared {
 
 async function inRepository(run: Run): Promise<AttemptResult> {
   const { deps, assignment, signal } = run;
-  const opened = await deps.repositories.open(assignment, signal);
+  const opened = await inSpan("open repository", {}, () => deps.repositories.open(assignment, signal));
   let setup: SetupOutput | undefined;
   try {
     const { repository } = opened;
     const request = { repository, commit: assignment.base, commands: assignment.setup, scope: assignment.uid };
-    setup = await deps.setups.open(request, signal);
+    setup = await inSpan("set up", {}, () => deps.setups.open(request, signal));
     return await runKind(run, { opened, setup });
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
@@ -122,7 +123,7 @@ async function runAgentAttempt(run: Run, prepared: Prepared): Promise<AttemptRes
   const takeHarvest = async (): Promise<HarvestedResult | undefined> => {
     // What still runs must not change the files while they are collected.
     await space.reap();
-    return await deps.results.harvest(tree.worktree, assignment, signal);
+    return await inSpan("harvest", {}, () => deps.results.harvest(tree.worktree, assignment, signal));
   };
   if (agent.outcome !== "Done") {
     return withDiff(run, attemptResult(agent.outcome, agent.detail, { claimed: agent.summary }), takeHarvest);
@@ -139,7 +140,7 @@ async function runAgentAttempt(run: Run, prepared: Prepared): Promise<AttemptRes
   }
   const gate = await gateAt(run, prepared, harvest, true);
   if (!gate.isGreen) return withDiff(run, gateFailed(gate, evidence), () => harvest);
-  const object = await deps.results.storeBundle(harvest, assignment.base, signal);
+  const object = await inSpan("store bundle", {}, () => deps.results.storeBundle(harvest, assignment.base, signal));
   return attemptResult("Done", agent.detail, { ...evidence, commit: harvest.commit, object, checks: gate.checks });
 }
 
@@ -235,9 +236,18 @@ function atBase(run: Run, prepared: Prepared): Place {
 }
 
 async function gateAt(run: Run, prepared: Prepared, at: Place, withBase: boolean): Promise<GateResult> {
-  const { deps, assignment, progress, signal } = run;
+  const { assignment, progress } = run;
   progress.onPhase("Gate");
   if (assignment.checks.length === 0) return { checks: [], isGreen: true, message: "" };
+  return await inSpan("gate", { attributes: { "agentd.commit": at.commit } }, async (span) => {
+    const gate = await checkAt(run, prepared, at, withBase);
+    if (!gate.isGreen) span.fail("GateFailed");
+    return gate;
+  });
+}
+
+async function checkAt(run: Run, prepared: Prepared, at: Place, withBase: boolean): Promise<GateResult> {
+  const { deps, assignment, signal } = run;
   const tree = await freshTree(run, prepared, at, "gate");
   const lookUp = withBase ? (check: Check, at: AbortSignal) => lookUpBase(run, prepared, check, at) : undefined;
   const gateDeps = { ...deps.gate, isUrgent: assignment.kind === "Verify" };
@@ -277,7 +287,9 @@ function lookUpBase(
 }
 
 async function freshTree(run: Run, prepared: Prepared, at: Place, label: string): Promise<Tree> {
-  const tree = await run.space.addTree(at.repository, at.commit, label, run.signal);
-  await prepared.setup?.copyInto(tree.place, run.signal);
-  return tree;
+  return await inSpan("check out", { attributes: { "agentd.tree": label } }, async () => {
+    const tree = await run.space.addTree(at.repository, at.commit, label, run.signal);
+    await prepared.setup?.copyInto(tree.place, run.signal);
+    return tree;
+  });
 }

@@ -2,6 +2,7 @@ import type { Usage } from "../../core/resource.ts";
 import type { Outcome } from "../../core/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Sandbox } from "../../platform/process/sandbox.ts";
+import type { SpanRecord } from "../../platform/telemetry/span-record.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { AttemptResult, Phase } from "./attempt-result.ts";
 
@@ -24,4 +25,8 @@ export interface ChildStop {
 }
 
 /** One line on the child's standard output. */
-export type ChildMessage = { readonly phase: Phase } | { readonly usage: Usage } | { readonly result: AttemptResult };
+export type ChildMessage =
+  | { readonly phase: Phase }
+  | { readonly usage: Usage }
+  | { readonly span: SpanRecord }
+  | { readonly result: AttemptResult };

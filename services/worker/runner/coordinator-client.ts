@@ -23,6 +23,8 @@ export interface CoordinatorClient {
 export interface Hint {
   readonly uid: string;
   readonly task: string;
+  /** The span that it was published in. */
+  readonly traceparent?: string;
   /** Removes the hint from the queue. A failure is harmless: a hint is never a claim. */
   ack(): void;
   /** Puts it back, for another worker. */

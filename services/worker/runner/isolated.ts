@@ -7,6 +7,7 @@ import { removeWorktree } from "../../platform/git/worktree.ts";
 import { parseAttemptMarker } from "../../platform/process/attempt-marker.ts";
 import { reapMarked } from "../../platform/process/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import { recordSpan } from "../../platform/telemetry/tracer.ts";
 import {
   type AttemptProgress,
   type AttemptResult,
@@ -71,6 +72,7 @@ async function runChild(
   const reading = readMessages(child, (message) => {
     if ("phase" in message) progress.onPhase(message.phase);
     else if ("usage" in message) progress.onUsage(message.usage);
+    else if ("span" in message) recordSpan(message.span);
     else {
       result = message.result;
       killLater(exitGraceMs);

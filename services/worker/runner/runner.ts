@@ -4,6 +4,7 @@ import { type AgentdError, isAgentdError, type Reason } from "../../core/errors.
 import { noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment, AttemptRef, CompleteRequest, HeldAttempt, StopSignal } from "../../core/worker-protocol.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import { inSpan, underTraceparent } from "../../platform/telemetry/tracer.ts";
 import {
   type AttemptResult,
   attemptKey,
@@ -74,7 +75,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   const cordon = createCordon();
 
   async function handle(hint: Hint): Promise<void> {
-    const assignment = await claim(deps, hint, cordon, closing.signal);
+    const assignment = await underTraceparent(hint.traceparent, () => claim(deps, hint, cordon, closing.signal));
     if (assignment === undefined) return;
     const key = attemptKey(assignment);
     if (held.has(key)) return; // a repeated answer for what is at work already
@@ -82,9 +83,11 @@ export function createRunner(deps: RunnerDeps): Runner {
     held.set(key, entry);
     if (closing.signal.aborted) entry.abort.abort(shutdownReason());
     try {
-      const result = await work(deps, assignment, entry);
-      entry.phase = "Completing";
-      await complete(deps, assignment, result, closing.signal);
+      await underTraceparent(assignment.traceparent, async () => {
+        const result = await work(deps, assignment, entry);
+        entry.phase = "Completing";
+        await inSpan("complete", {}, () => complete(deps, assignment, result, closing.signal));
+      });
     } finally {
       held.delete(key);
     }

@@ -12,6 +12,7 @@ import { UsageError } from "../../resource-name.ts";
 import { finishRun } from "../../run/finish-run.ts";
 import { followRun } from "../../run/follow-run.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
+import { underRootSpan } from "../../trace/root-span.ts";
 import { serverVerb } from "../../verb.ts";
 
 interface RunOptions {
@@ -84,10 +85,13 @@ async function run(session: Session, words: readonly string[], options: RunOptio
   const directory = await topFolder(session.directory, session.signal);
   const name = options.name ?? generatedName(prompt);
   const branch = `agentd/${name}`;
-  const uploaded = await uploadRepository(session, { directory, ref: options.ref, branch, noted: new Set() });
-  const wanted = jobOf({ name, prompt, upload: uploaded.digest, ref: uploaded.ref, options });
   const parent = `namespaces/${session.namespace}`;
-  const job = await session.jobs.createJob({ parent, job: wanted }, { signal: session.signal });
+  const job = await underRootSpan(session, "run", async () => {
+    const uploaded = await uploadRepository(session, { directory, ref: options.ref, branch, noted: new Set() });
+    const wanted = jobOf({ name, prompt, upload: uploaded.digest, ref: uploaded.ref, options });
+    const value = await session.jobs.createJob({ parent, job: wanted }, { signal: session.signal });
+    return { value, created: `${parent}/jobs/${name}` };
+  });
   const { terminal } = session;
   terminal.err(`job/${name} created (base ${baseText(job)}, branch ${branch})\n`);
   if ((options.check ?? []).length === 0) {
