@@ -49,7 +49,7 @@ export const stages: readonly Stage[] = [
 ];
 
 /** Larger files, in characters, are matched exactly only: the other ways take memory and time by the character. */
-const looseCharsMax = 2_000_000;
+const looseCharsMax = 1_000_000;
 
 /**
  * Replaces the text by the first way that finds exactly one place. Pure; bytes outside that place stay as they are.

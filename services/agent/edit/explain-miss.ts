@@ -37,7 +37,10 @@ function closestBlock(text: string, wanted: string): string | undefined {
   const target = wantedLines[missing]?.trim().slice(0, lineCharsMax);
   if (target === undefined) return "Each of its lines occurs, but not in this order: read the file again.";
   let best = { index: -1, score: Number.POSITIVE_INFINITY };
+  const seen = new Set<string>();
   for (const [index, line] of lines.entries()) {
+    if (seen.has(line)) continue;
+    seen.add(line);
     const candidate = line.trim().slice(0, lineCharsMax);
     if (Math.abs(candidate.length - target.length) >= best.score) continue;
     const score = distance(target, candidate);
