@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/agent/temporary-worktree.ts";
@@ -43,7 +43,10 @@ test("a gigabyte of output becomes a result of 30,000 characters and a file of a
   expect(result.content).toMatch(/^first\n[\s\S]*last\n\[all of it: \/tmp\/agentd-output\/1\.txt;/u);
   const kept = join(tree.root, "..", "tmp", "agentd-output", "1.txt");
   expect((await stat(kept)).size).toBeLessThanOrEqual(1_048_576);
-  expect((await tree.use("read", { file_path: "/tmp/agentd-output/1.txt" })).content).toContain("bytes left out");
+  expect(await readFile(kept, "utf8")).toContain("bytes left out");
+  expect((await tree.use("read", { file_path: "/tmp/agentd-output/1.txt" })).content).toContain(
+    "     1\tfirst\n     2\ty\n",
+  );
 });
 
 test.each(["read -r answer && echo got", "cat", "head -1", "bash -c 'read -p \"Continue? \" x || exit 1'"])(
