@@ -1,4 +1,8 @@
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { observeJobOf } from "../../services/coordinator/job-view.ts";
+import { createJobRepositories } from "../../services/coordinator/merger/job-repository.ts";
+import { mergeStep } from "../../services/coordinator/merger/merge-step.ts";
 import { findCondition } from "../../services/core/resource.ts";
 import { createGit } from "../../services/platform/git/git.ts";
 import type { ScriptedWorker, Stage } from "../support/coordinator-stage.ts";
@@ -60,6 +64,34 @@ describe("a job from claims to its branch", () => {
     await until("the second", () => job.task(second.task).status.state === "Succeeded");
     expect(await job.file("a.txt")).toBe("one and two");
     expect(await job.landed()).toHaveLength(2);
+  }, 60_000);
+
+  it("lands what it has merged after half a second, without waiting for the rest", async () => {
+    const held = Promise.withResolvers<void>();
+    const replica = await stage.coordinator({ beforeBatch: () => held.promise });
+    const job = await stageJob(stage, replica, { files: { "a.txt": "a\n" }, tasks: { t1: {}, t2: {}, t3: {} } });
+    const worker = await stage.worker("w-1");
+    for (let count = 0; count < 3; count += 1) {
+      const assignment = await worker.next();
+      await worker.finish(assignment, { [`${assignment.task}.txt`]: "x\n" });
+    }
+    const { store, events } = replica;
+    const link = await stage.server.connectCoordinator("own");
+    const repositories = createJobRepositories({ link, dataDirectory: join(stage.directory, "own") });
+    let nowMs = Date.now();
+    const landedWith = async (msPerLook: number): Promise<number> => {
+      const before = job.head().landed;
+      const clock = (): number => (nowMs += msPerLook);
+      const view = observeJobOf(store, job.uid);
+      if (view === undefined) throw new Error("no job");
+      const deps = { store, events, repositories, nowMs: clock, random: Math.random };
+      await mergeStep(deps, view, AbortSignal.timeout(20_000));
+      return job.head().landed - before;
+    };
+    expect(await landedWith(600)).toBe(1);
+    expect(await landedWith(1)).toBe(2);
+    held.resolve();
+    expect(await job.landed()).toHaveLength(3);
   }, 60_000);
 
   it("goes on with an empty disk: a new coordinator builds its cache from the objects", async () => {

@@ -176,12 +176,19 @@ describe("an attempt", () => {
   it("runs setup once for many tasks and puts its output into work and gate trees, unshared", async () => {
     const { coordinator } = stand;
     const marks = await mkdtemp(join(tmpdir(), "agentd-marks-"));
-    const setup = [`mkdir deps && echo dep > deps/lib && date +%N > ${marks}/$$`];
+    const setup = [
+      `mkdir deps && echo dep > deps/lib && date +%N > ${marks}/$$`,
+      "mkdir -p ~/.cache/go-build && echo warm > ~/.cache/go-build/one",
+    ];
     const uid = (await stand.assignment({})).uid;
     const names = ["setup-a", "setup-b", "setup-c"];
     for (const task of names) {
       const taskText = `Run "grep -q dep deps/lib && echo ${task} > deps/lib"\nCreate ${task}.txt with the text "x"`;
-      const checks = [check("fresh", "grep -qx dep deps/lib")];
+      const checks = [
+        check("fresh", "grep -qx dep deps/lib"),
+        // A cache in HOME is there, and what one attempt writes into it no other sees.
+        check("warm", "grep -qx warm ~/.cache/go-build/one && echo poison > ~/.cache/go-build/one"),
+      ];
       await coordinator.offer(await stand.assignment({ uid, task, taskText, setup, checks }));
     }
     for (const task of names) expect(await coordinator.completeOf(task)).toMatchObject({ outcome: "Done" });
