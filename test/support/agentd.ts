@@ -40,6 +40,8 @@ export interface CtlOptions {
   readonly cwd?: string;
   readonly input?: string;
   readonly timeoutMs?: number;
+  /** Variables on top of those of the test. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface StartOptions {
@@ -48,6 +50,8 @@ export interface StartOptions {
   readonly simArgs?: readonly string[];
   /** More flags of `agentd up`. */
   readonly args?: readonly string[];
+  /** Variables on top of those of the test. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A real model server instead of the simulated one. */
   readonly model?: { readonly url: string; readonly name: string };
 }
@@ -58,7 +62,12 @@ export function runProgram(file: string, args: readonly string[], options: CtlOp
     const child = execFile(
       file,
       [...args],
-      { cwd: options.cwd ?? tmpdir(), timeout: options.timeoutMs ?? 120_000, maxBuffer: 64 * 1024 * 1024 },
+      {
+        cwd: options.cwd ?? tmpdir(),
+        env: { ...process.env, ...options.env },
+        timeout: options.timeoutMs ?? 120_000,
+        maxBuffer: 64 * 1024 * 1024,
+      },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
         resolve({ code, stdout, stderr });
@@ -91,7 +100,7 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
     ...(options.simArgs ?? []).map((arg) => `--sim-arg=${arg}`),
     ...(options.args ?? []),
   ];
-  let child = await launch(args, data);
+  let child = await launch(args, data, options.env);
   const readEndpoints = async () =>
     JSON.parse(await readFile(join(data, "endpoints.json"), "utf8")) as TestAgentd["endpoints"] & { workers: string[] };
   let endpoints = await readEndpoints();
@@ -127,7 +136,7 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
       }
     },
     async restart() {
-      child = await launch(args, data);
+      child = await launch(args, data, options.env);
       endpoints = await readEndpoints();
     },
     stop,
@@ -139,8 +148,9 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
   };
 }
 
-async function launch(args: readonly string[], data: string): Promise<ChildProcess> {
-  const child = spawn(agentdBin, [...args], { cwd: tmpdir(), stdio: ["ignore", "pipe", "pipe"] });
+async function launch(args: readonly string[], data: string, more: StartOptions["env"]): Promise<ChildProcess> {
+  const env = { ...process.env, ...more };
+  const child = spawn(agentdBin, [...args], { cwd: tmpdir(), env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   await new Promise<void>((resolve, reject) => {
     const collect = (chunk: string) => {

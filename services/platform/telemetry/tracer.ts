@@ -27,7 +27,17 @@ export interface OpenSpan {
   fail(kind: string): void;
 }
 
-const current = new AsyncLocalStorage<SpanContext | undefined>();
+/** The span that code runs in. */
+interface Current {
+  readonly context: SpanContext;
+  /** Present while a span of this process is open: what ended below it, to be told with it. */
+  below: SpanRecord[] | undefined;
+}
+
+/** Spans below one open span that wait for its end; more are told at once. */
+const belowMax = 2_048;
+
+const current = new AsyncLocalStorage<Current | undefined>();
 let active: { readonly service: string; readonly sink: SpanSink } | undefined;
 
 /**
@@ -50,36 +60,43 @@ export function isTracing(): boolean {
 
 /** The span that this code runs in. */
 export function currentSpan(): SpanContext | undefined {
-  return current.getStore();
+  return current.getStore()?.context;
 }
 
 /** The `traceparent` for what this code calls. */
 export function currentTraceparent(): string | undefined {
-  const context = current.getStore();
+  const context = currentSpan();
   return context === undefined ? undefined : formatTraceparent(context);
 }
 
 /** Runs `work` below a span of another process; an invalid or absent `traceparent` means outside of any trace. */
 export function underTraceparent<T>(traceparent: string | undefined, work: () => T): T {
-  return current.run(parseTraceparent(traceparent), work);
+  return current.run(outside(parseTraceparent(traceparent)), work);
 }
 
 /**
  * Runs `work` as a span below the current one. Outside of a trace, or of one that is not sampled, it just runs.
  * What `work` throws marks the span as failed with its kind, never its text, and is thrown on.
+ *
+ * A span is told only when all those above it in this process have ended: a process that dies takes whole branches with it,
+ * and leaves none that hang in the air.
  */
 export async function inSpan<T>(name: string, options: SpanOptions, work: (span: OpenSpan) => Promise<T>): Promise<T> {
-  const parent = options.parent ?? current.getStore();
+  const above = current.getStore();
+  const parent = options.parent ?? above?.context;
   const trace = parent ?? options.root;
   if (active === undefined || trace?.isSampled !== true) {
     const passed = parent ?? (trace === undefined ? undefined : { ...trace, spanId: newSpanId() });
-    return await current.run(passed, () => work({ context: passed, set: () => undefined, fail: () => undefined }));
+    return await current.run(outside(passed), () =>
+      work({ context: passed, set: () => undefined, fail: () => undefined }),
+    );
   }
   const context = { traceId: trace.traceId, spanId: newSpanId(), isSampled: true };
   const startMs = Date.now();
   const startedAtMs = performance.now();
   let attributes = options.attributes ?? {};
   let error: string | undefined;
+  const mine: Current = { context, below: [] };
   const span: OpenSpan = {
     context,
     set(more) {
@@ -90,12 +107,12 @@ export async function inSpan<T>(name: string, options: SpanOptions, work: (span:
     },
   };
   try {
-    return await current.run(context, () => work(span));
+    return await current.run(mine, () => work(span));
   } catch (thrown) {
     error ??= errorKind(thrown);
     throw thrown;
   } finally {
-    recordSpan({
+    const record = completed({
       traceId: context.traceId,
       spanId: context.spanId,
       ...(parent === undefined ? {} : { parentSpanId: parent.spanId }),
@@ -107,12 +124,27 @@ export async function inSpan<T>(name: string, options: SpanOptions, work: (span:
       attributes,
       links: options.links ?? [],
     });
+    const all = record === undefined ? [] : [...(mine.below ?? []), record];
+    mine.below = undefined;
+    const waiting = options.parent === undefined ? above?.below : undefined;
+    if (waiting !== undefined && waiting.length + all.length <= belowMax) waiting.push(...all);
+    else for (const each of all) active?.sink(each);
   }
 }
 
 /** Records a span that was measured by other means, or elsewhere: then it names its own service. */
 export function recordSpan(span: Omit<SpanRecord, "service"> & { readonly service?: string }): void {
-  active?.sink({ service: active.service, ...span, attributes: attributesOf(span.attributes) });
+  const record = completed(span);
+  if (record !== undefined) active?.sink(record);
+}
+
+function completed(span: Omit<SpanRecord, "service"> & { readonly service?: string }): SpanRecord | undefined {
+  if (active === undefined) return undefined;
+  return { service: active.service, ...span, attributes: attributesOf(span.attributes) };
+}
+
+function outside(context: SpanContext | undefined): Current | undefined {
+  return context === undefined ? undefined : { context, below: undefined };
 }
 
 function errorKind(thrown: unknown): string {
