@@ -66,9 +66,7 @@ describe("createChantDetector", () => {
   });
 
   it("never takes random text for a chant", () => {
-    fc.assert(
-      fc.property(fc.string({ maxLength: 3_000 }), (text) => noticedAt(text) === undefined),
-      { numRuns: 100 },
-    );
+    const noticed = fc.sample(fc.string({ maxLength: 3_000 }), 100).filter((text) => noticedAt(text) !== undefined);
+    expect(noticed).toEqual([]);
   });
 });
