@@ -82,3 +82,40 @@ describe("chanting", () => {
     expect(ran.result).toMatchObject({ outcome: "StuckLoop", turns: 3 });
   });
 });
+
+describe("a finish that is not accepted", () => {
+  const objections = (...texts: readonly (string | undefined)[]) => {
+    const left = [...texts];
+    return async () => left.shift();
+  };
+
+  it("tells the model why, and lets it mend the result", async () => {
+    const ran = await run([done, read, done], { judge: objections('check "test" failed: 1 != 2') });
+    expect(ran.result).toMatchObject({ outcome: "Done", turns: 3, repairs: 1 });
+    expect(ran.requests[1]?.messages.at(-1)?.content).toContain('Not accepted. check "test" failed: 1 != 2');
+    expect(ran.turns[0]?.calls[0]).toMatchObject({ name: "finish", isError: true });
+  });
+
+  it("can be mended twice; then the run ends with what was judged last", async () => {
+    const ran = await run([done], { judge: async () => "red" });
+    expect(ran.result).toMatchObject({ outcome: "Done", turns: 3, repairs: 2 });
+  });
+
+  it("ends at once where no turn is left to mend it", async () => {
+    const ran = await run([done], { judge: async () => "red", limits: { turnsMax: 1 } });
+    expect(ran.result).toMatchObject({ outcome: "Done", turns: 1, repairs: 0 });
+  });
+
+  it("is not asked about for a task that is blocked", async () => {
+    const blocked = calls(["finish", { status: "blocked", summary: "no such file" }]);
+    expect((await run([blocked], { judge: async () => "red" })).result.outcome).toBe("Blocked");
+  });
+
+  it("is judged with what the harness saw, not with what the model says", async () => {
+    const seen: unknown[] = [];
+    await run([calls(["write", { file_path: "b.ts", content: "" }]), calls(["bash", { command: "true" }]), done], {
+      judge: async (_, evidence) => void seen.push(evidence),
+    });
+    expect(seen).toMatchObject([{ lastChangeStep: 1, lastGreenCommandStep: 2, lastGreenCommand: "true" }]);
+  });
+});

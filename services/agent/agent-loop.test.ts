@@ -38,6 +38,7 @@ describe("runAgent", () => {
       turns: 4,
       usage: { inputTokens: 400, cachedTokens: 320, outputTokens: 40 },
       detail: "the model said done",
+      repairs: 0,
     });
     expect(await readFile(join(tree.root, "a.ts"), "utf8")).toBe("const a = 2;\n");
     expect(ran.turns.map((turn) => turn.turn)).toEqual([1, 2, 3, 4]);
@@ -297,6 +298,7 @@ describe("errors", () => {
         tokens: fixedWindow(100_000),
         tools: tree.tools,
         instructions: tree.instructions,
+        judge: async () => undefined,
         clock: { now: () => 0 },
         onTurn: () => Promise.reject(new AgentdError("STORE_UNAVAILABLE", "NATS is down")),
         log: pino({ level: "silent" }),

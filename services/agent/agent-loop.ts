@@ -6,7 +6,7 @@ import type { Logger } from "../platform/telemetry/log.ts";
 import { type Asking, chantReason, createAsking } from "./ask-model.ts";
 import type { RepositoryInstructions } from "./context/instructions.ts";
 import { createConversationFitter } from "./context/keep-fitting.ts";
-import { createLedger, type Ledger } from "./context/ledger.ts";
+import { createLedger, type Evidence, type Ledger } from "./context/ledger.ts";
 import { type Conversation, createConversation } from "./conversation.ts";
 import { createGuards, type Guards } from "./guards/guards.ts";
 import { inTurn } from "./in-turn.ts";
@@ -38,6 +38,8 @@ export interface AgentResult {
   readonly usage: ChatUsage;
   /** For a person: why it ended so. At most 1,024 characters. */
   readonly detail: string;
+  /** Times that `judge` sent it back to work. */
+  readonly repairs: number;
 }
 
 /** Bounds of one run. */
@@ -67,6 +69,12 @@ export interface AgentTask {
   readonly outputTokensMax: number;
 }
 
+/**
+ * Asked when the model calls its task done. Undefined accepts; a text is what the model is told, with the real output, before it
+ * goes on. The time of judging does not count.
+ */
+export type JudgeDone = (claim: FinishClaim, evidence: Evidence) => Promise<string | undefined>;
+
 export interface AgentDeps {
   readonly model: ChatModel;
   /** Tells how long the conversation is, and how long it may be. */
@@ -74,6 +82,7 @@ export interface AgentDeps {
   readonly tools: ToolSet;
   readonly instructions: RepositoryInstructions;
   readonly clock: Clock;
+  readonly judge: JudgeDone;
   /** Stores a turn before the next one starts; what it throws ends the run. Bounded as `transcript.ts` says. */
   onTurn(turn: TurnRecord): Promise<void>;
   readonly log: Logger;
@@ -83,6 +92,8 @@ export interface AgentDeps {
 const nudgesMax = 2;
 /** Consecutive answers without one valid call among their calls (mini-swe-agent: RepeatedFormatError after 3). */
 const invalidTurnsMax = 3;
+/** Rounds in which a result that was not accepted may be mended (research on agent loops: up to two). */
+const repairsMax = 2;
 /** Chanting answers: the first gets a nudge. */
 const chantsMax = 2;
 /** Calls in a row without any argument after which the next answer must be a checked call: the model lost its own thoughts. */
@@ -129,6 +140,7 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
     invalidTurns: 0,
     emptyCalls: 0,
     chants: 0,
+    repairs: 0,
     hasWarned: false,
   };
   try {
@@ -166,6 +178,8 @@ interface Run {
   emptyCalls: number;
   /** Answers that were cut because the model chanted. */
   chants: number;
+  /** Times that the model was sent back to work after it had called finish. */
+  repairs: number;
   hasWarned: boolean;
 }
 
@@ -243,6 +257,7 @@ async function useReply(run: Run, reply: ChatReply, records: CallRecord[]): Prom
       conversation: run.conversation,
       guards: run.guards,
       ledger: run.ledger,
+      judge: (claim) => judged(run, claim),
     },
     { turn: run.turns, calls, isTruncated: reply.isTruncated, records, lastNotes: () => budgetWarning(run) },
     run.signal,
@@ -296,6 +311,25 @@ function nudge(run: Run, reply: ChatReply): string {
   return 'Your answer contained no tool call, so nothing was done. Go on with a tool call. When the task is complete, call finish with status "done"; when it cannot be done, with status "blocked".';
 }
 
+/** What the model is told instead of being done; undefined lets it end, with whatever the judge said last. */
+async function judged(run: Run, claim: FinishClaim): Promise<string | undefined> {
+  if (claim.status !== "done") return undefined;
+  run.wall.setWaiting(true);
+  try {
+    const objection = await run.deps.judge(
+      { ...claim, summary: plainText(claim.summary, 4_000) },
+      run.ledger.evidence(),
+    );
+    if (objection === undefined || run.repairs >= repairsMax || limitReached(run) !== undefined) return undefined;
+    run.repairs += 1;
+    const left = repairsMax - run.repairs;
+    const rest = left === 0 ? "This is the last time that you can mend it" : `You can mend it ${left + 1} times`;
+    return `Not accepted. ${objection}\n\n${rest}: change the files, then call finish again. If it cannot be done, finish with status "blocked".`;
+  } finally {
+    run.wall.setWaiting(false);
+  }
+}
+
 function finished(claim: FinishClaim): Ending {
   const summary = plainText(claim.summary, 4_000);
   const note = summary === "" ? ", with an empty summary" : "";
@@ -319,7 +353,14 @@ function budgetWarning(run: Run): readonly string[] {
 function finishRun(run: Run, ending: Ending): AgentResult {
   const detail = plainText(ending.detail, 1_000);
   run.deps.log.debug({ outcome: ending.outcome, turns: run.turns, usage: run.usage }, "agent ended");
-  return { outcome: ending.outcome, summary: ending.summary ?? "", turns: run.turns, usage: run.usage, detail };
+  return {
+    outcome: ending.outcome,
+    summary: ending.summary ?? "",
+    turns: run.turns,
+    usage: run.usage,
+    detail,
+    repairs: run.repairs,
+  };
 }
 
 function deadline(run: Run): Ending {

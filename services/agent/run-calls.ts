@@ -30,6 +30,8 @@ interface CallDeps {
   readonly conversation: Conversation;
   readonly guards: Guards;
   readonly ledger: Ledger;
+  /** Undefined accepts a finish; else what the model is told instead. */
+  judge(claim: FinishClaim): Promise<string | undefined>;
 }
 
 interface ReplyCalls {
@@ -79,13 +81,14 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
   }
   if (reply.isTruncated)
     notes.push("Your answer was cut off here by the output limit: nothing after this call was run.");
+  const objection = await judgeFinish(deps, reply, checked, results);
   const suffix = [...notes, ...reply.lastNotes()].map((note) => `\n\n[agentd] ${note}`).join("");
   for (const [index, call] of reply.calls.entries()) {
     const isLast = index === reply.calls.length - 1;
     deps.conversation.addToolResult(call.id, `${results[index] ?? ""}${isLast ? suffix : ""}`);
   }
   const valid = checked.flatMap((verdict) => ("valid" in verdict ? [verdict.valid] : []));
-  const finish = valid.find((call) => call.finish !== undefined)?.finish;
+  const finish = objection === undefined ? valid.find((call) => call.finish !== undefined)?.finish : undefined;
   const problem = checked.flatMap((verdict) => ("problem" in verdict ? [verdict.problem] : []))[0];
   return {
     validCount: valid.length,
@@ -96,12 +99,27 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
   };
 }
 
-function checkOne(
-  tools: ToolSet,
-  call: ToolCall,
-  index: number,
-  isTruncated: boolean,
-): { readonly valid: CheckedCall } | { readonly problem: string } {
+/** Asks whether a finish is accepted; where it is not, its result tells why. */
+async function judgeFinish(
+  deps: CallDeps,
+  reply: ReplyCalls,
+  checked: readonly Checked[],
+  results: string[],
+): Promise<string | undefined> {
+  const index = checked.findIndex((verdict) => "valid" in verdict && verdict.valid.finish !== undefined);
+  const verdict = checked[index];
+  if (verdict === undefined || !("valid" in verdict) || verdict.valid.finish === undefined) return undefined;
+  const objection = await deps.judge(verdict.valid.finish);
+  if (objection === undefined) return undefined;
+  results[index] = objection;
+  const record = reply.records[index];
+  if (record !== undefined) reply.records[index] = { ...record, result: objection, isError: true };
+  return objection;
+}
+
+type Checked = { readonly valid: CheckedCall } | { readonly problem: string };
+
+function checkOne(tools: ToolSet, call: ToolCall, index: number, isTruncated: boolean): Checked {
   if (index >= callsPerReplyMax) {
     return { problem: `Not run: at most ${callsPerReplyMax} calls are run of one answer. Send it again.` };
   }

@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import type { ChatRequest } from "../model/chat.ts";
-import { type AgentLimits, type AgentResult, runAgent } from "./agent-loop.ts";
+import { type AgentLimits, type AgentResult, type JudgeDone, runAgent } from "./agent-loop.ts";
 import { fixedWindow, type ScriptStep, scriptedModel } from "./scripted-model.ts";
 import type { TemporaryWorktree } from "./temporary-worktree.ts";
 import type { TurnRecord } from "./transcript.ts";
@@ -27,6 +27,7 @@ export async function runScript(
       tools: tree.tools,
       instructions: tree.instructions,
       clock: options.clock ?? { now: () => Date.now() },
+      judge: options.judge ?? (async () => undefined),
       onTurn: async (turn) => void turns.push(turn),
       log: pino({ level: "silent" }),
     },
@@ -50,4 +51,5 @@ export interface RunOptions {
   readonly clock?: { now(): number };
   readonly signal?: AbortSignal;
   readonly windowTokens?: number;
+  readonly judge?: JudgeDone;
 }

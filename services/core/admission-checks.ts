@@ -91,7 +91,7 @@ export function admitChecks(
     }
     const timeoutMs = input.timeoutMs ?? jobDefaults.checkTimeoutMs;
     checkDuration(note, `${path}.timeout`, timeoutMs, jobBounds.checkTimeoutMsMin, jobBounds.checkTimeoutMsMax);
-    return { name, run, timeoutMs };
+    return { name, run, timeoutMs, ...(input.redOnBase === true ? { redOnBase: true } : {}) };
   });
 }
 

@@ -2,6 +2,7 @@ import type { Note } from "./admission-checks.ts";
 import {
   admitChecks,
   checkDuration,
+  checkGlob,
   checkKnown,
   checkLength,
   checkNoVariables,
@@ -159,6 +160,8 @@ function admitTemplate(note: Note, plan: Plan, input: TemplateInput | undefined)
     note(`${field}.prompt`, "is missing; write what every sub-agent is told");
   }
   if (input?.writes !== undefined) checkWrites(note, `${field}.writes`, input.writes, known);
+  checkLength(note, `${field}.protect`, input?.protect?.length ?? 0, jobBounds.writesMax);
+  for (const [at, glob] of (input?.protect ?? []).entries()) checkGlob(note, `${field}.protect[${at}]`, glob);
   if (plan.kind === "tasks") {
     const texts = [
       ...(input?.writes ?? []).map((text) => ({ field: `${field}.writes`, text })),
@@ -174,6 +177,7 @@ function admitTemplate(note: Note, plan: Plan, input: TemplateInput | undefined)
     pool,
     ...(input?.tools === undefined || input.tools.length === 0 ? {} : { tools: [...new Set(input.tools)] }),
     ...(input?.writes === undefined ? {} : { writes: input.writes }),
+    ...(input?.protect === undefined ? {} : { protect: input.protect }),
     checks,
     limits: admitLimits(note, `${field}.limits`, input?.limits ?? {}),
   };

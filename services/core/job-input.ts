@@ -65,6 +65,7 @@ export interface TemplateInput {
   readonly pool?: string;
   readonly tools?: readonly string[];
   readonly writes?: readonly string[];
+  readonly protect?: readonly string[];
   readonly checks?: readonly CheckInput[];
   readonly limits?: LimitsInput;
 }
@@ -74,6 +75,7 @@ export interface CheckInput {
   readonly name?: string;
   readonly run?: string;
   readonly timeoutMs?: number;
+  readonly redOnBase?: boolean;
 }
 
 /** Bounds of one attempt. */

@@ -8,6 +8,8 @@ export interface Check {
   readonly run: string;
   /** Default 600,000 (10 minutes). */
   readonly timeoutMs: number;
+  /** Must be red on the base commit: a check that is green without the change proves nothing. Absent means no. */
+  readonly redOnBase?: boolean;
 }
 
 /** Bounds of one attempt. */
@@ -29,6 +31,11 @@ export interface TaskTemplate {
   readonly tools?: readonly string[];
   /** Globs that every changed path must match (both sides of a rename); absent means anything. */
   readonly writes?: readonly string[];
+  /**
+   * Globs of existing files that no result may change or delete; empty means none. Absent means, where `writes` is absent too: tests
+   * and what runs them (CI, lock files, runners' configuration).
+   */
+  readonly protect?: readonly string[];
   readonly checks: readonly Check[];
   readonly limits: Limits;
 }

@@ -33,8 +33,14 @@ export interface ManifestJob extends JobInput {
 }
 
 const texts = list(text);
-const check = object<CheckInput>({ name: text, run: text, timeoutMs: { name: "timeout", read: duration } });
+const check = object<CheckInput>({
+  name: text,
+  run: text,
+  timeoutMs: { name: "timeout", read: duration },
+  redOnBase: flag,
+});
 const checks = list(check);
+const verifyCheck = object<CheckInput>({ name: text, run: text, timeoutMs: { name: "timeout", read: duration } });
 
 const matrixList = list(object<{ key: string; values: readonly string[] }>({ key: text, values: list(looseText) }));
 const matrixMap = record(list(looseText));
@@ -61,11 +67,11 @@ const limits = object<LimitsInput>(
   { unbuilt: ["cost"] },
 );
 const template = object<TemplateInput>(
-  { prompt: text, pool: text, tools: texts, writes: texts, checks, limits },
+  { prompt: text, pool: text, tools: texts, writes: texts, protect: texts, checks, limits },
   { unbuilt: ["permissions"] },
 );
 const repository = object<RepositoryInput>({ url: text, upload: text, ref: looseText });
-const merge = object<MergeInput>({ verify: checks, onConflict: text });
+const merge = object<MergeInput>({ verify: list(verifyCheck), onConflict: text });
 
 const spec = object<JobSpecInput>(
   {

@@ -12,6 +12,9 @@ export function boundAttempt(attempt: Attempt): Attempt {
   return {
     ...attempt,
     checks: attempt.checks.slice(0, 32).map((check) => ({ ...check, outputTail: cutTail(check.outputTail, 1_024) })),
+    ...(attempt.gates === undefined
+      ? {}
+      : { gates: attempt.gates.slice(0, 8).map((each) => ({ ...each, detail: cutText(each.detail, 300) })) }),
     ...(attempt.claimed === undefined ? {} : { claimed: cutText(attempt.claimed, 1_024) }),
     ...(attempt.message === undefined ? {} : { message: cutText(attempt.message, 1_024) }),
     ...(attempt.changed === undefined
@@ -79,6 +82,7 @@ const shortenings: readonly ((attempt: Attempt) => Attempt)[] = [
   (attempt) => ({
     ...attempt,
     checks: attempt.checks.slice(0, 8).map((check) => ({ ...check, outputTail: "" })),
+    ...(attempt.gates === undefined ? {} : { gates: attempt.gates.map((each) => ({ ...each, detail: "" })) }),
     ...(attempt.claimed === undefined ? {} : { claimed: cutJson(attempt.claimed, 160) }),
     ...(attempt.message === undefined ? {} : { message: cutJson(attempt.message, 160) }),
     ...(attempt.changed === undefined ? {} : { changed: { ...attempt.changed, paths: [] } }),

@@ -4,7 +4,17 @@ import { isEnded, outcomeRules, reopenLimit, verifyBackoffLimit } from "./outcom
 import type { Usage } from "./resource.ts";
 import { addUsage, noUsage } from "./resource.ts";
 import { retryDelayMs } from "./retry-delay.ts";
-import type { Attempt, ChangedFiles, CheckResult, Notice, Outcome, Task, TaskKind, TaskStatus } from "./task.ts";
+import type {
+  Attempt,
+  ChangedFiles,
+  CheckResult,
+  GateVerdict,
+  Notice,
+  Outcome,
+  Task,
+  TaskKind,
+  TaskStatus,
+} from "./task.ts";
 import { boundTask } from "./task-bounds.ts";
 import * as conditions from "./task-conditions.ts";
 import { judgeEvidence, noticeOfChecks } from "./task-evidence.ts";
@@ -42,6 +52,8 @@ export interface AttemptEnded {
   readonly changed?: ChangedFiles;
   readonly checks: readonly CheckResult[];
   readonly usage: Usage;
+  readonly gates?: readonly GateVerdict[];
+  readonly repairs?: number;
   readonly claimed?: string;
   readonly message?: string;
   /** For the next attempt's prompt; built from the red checks where absent. */
@@ -308,6 +320,8 @@ function closeAttempt(status: TaskStatus, end: Closing, nowMs: number): readonly
           ...(end.commit === undefined ? {} : { commit: end.commit }),
           ...(end.bundle === undefined ? {} : { bundle: end.bundle }),
           ...(end.changed === undefined ? {} : { changed: end.changed }),
+          ...(end.gates === undefined ? {} : { gates: end.gates }),
+          ...(end.repairs === undefined ? {} : { repairs: end.repairs }),
           ...(end.claimed === undefined || end.claimed === "" ? {} : { claimed: end.claimed }),
           ...(end.message === undefined || end.message === "" ? {} : { message: end.message }),
         },

@@ -43,6 +43,18 @@ export interface CheckResult {
   readonly base?: "Passed" | "Failed" | "TimedOut";
 }
 
+/** Parts of the gate, in the order in which they are looked at. */
+export type GateName = "Protocol" | "Effect" | "Acceptance" | "Freshness" | "Scope" | "Hygiene";
+
+/** What one part of the gate found: a line of the certificate that goes with a result. */
+export interface GateVerdict {
+  readonly gate: GateName;
+  /** Unproven: nothing speaks against it, and nothing for it. */
+  readonly status: "Passed" | "Failed" | "Unproven" | "NotRun";
+  /** For a person; at most 300 characters, empty where there is nothing to say. */
+  readonly detail: string;
+}
+
 /** Why a re-opened task runs again: goes to the end of its prompt. */
 export interface Notice {
   readonly outcome: Outcome;
@@ -69,6 +81,10 @@ export interface Attempt {
   readonly claimed?: string;
   /** For a person: why it ended so. At most 1,024 characters. */
   readonly message?: string;
+  /** The certificate of a result that the agent called done. */
+  readonly gates?: readonly GateVerdict[];
+  /** Times that the gate sent the agent back to work; absent means none. */
+  readonly repairs?: number;
   /** Digest of the `complete` that ended it: a repeat of that call gets the same answer. */
   readonly report?: string;
 }

@@ -153,6 +153,10 @@ function jobTextOf(job: Job): string {
     lines.push("", "A task may change only paths that match:");
     for (const pattern of template.writes) lines.push(`- ${pattern}`);
   }
+  if (template.protect === undefined && template.writes === undefined) {
+    lines.push("", "Tests that exist, and what runs them, must stay as they are; new tests are welcome.");
+  }
+  for (const glob of template.protect ?? []) lines.push("", `Must stay as it is: ${glob}`);
   return lines.join("\n");
 }
 

@@ -1,6 +1,6 @@
 import type { Check, Limits } from "./job.ts";
 import type { Usage } from "./resource.ts";
-import type { ChangedFiles, CheckResult, Notice, Outcome, TaskKind, TaskState } from "./task.ts";
+import type { ChangedFiles, CheckResult, GateVerdict, Notice, Outcome, TaskKind, TaskState } from "./task.ts";
 
 /** Names one attempt: the fence of everything a worker does. */
 export interface AttemptRef {
@@ -48,6 +48,8 @@ export interface Assignment extends AttemptRef {
   readonly tools?: readonly string[];
   /** Patterns after rendering; absent means anything. */
   readonly writes?: readonly WritePattern[];
+  /** As in the job's template. */
+  readonly protect?: readonly string[];
   readonly checks: readonly Check[];
   readonly limits: Limits;
   /** Run in a child process of its own: a worker died with this task before. */
@@ -73,6 +75,8 @@ export interface CompleteRequest extends AttemptRef {
   readonly message: string;
   readonly changed?: ChangedFiles;
   readonly checks: readonly CheckResult[];
+  readonly gates?: readonly GateVerdict[];
+  readonly repairs?: number;
   readonly usage: Usage;
   /** The attempt's own child process died; its living parent says so. */
   readonly childDied?: boolean;

@@ -53,6 +53,7 @@ async function work(
       tokens: estimatedTokens,
       tools: tree.tools,
       instructions: tree.instructions,
+      judge: async () => undefined,
       clock: { now: () => performance.now() },
       log,
       onTurn: async (turn) => {

@@ -23,7 +23,7 @@ function duration(ms: number | undefined): Duration | undefined {
 }
 
 function checkInit(check: CheckInput): MessageInitShape<typeof CheckSchema> {
-  return present({ name: check.name, run: check.run, timeout: duration(check.timeoutMs) });
+  return present({ name: check.name, run: check.run, timeout: duration(check.timeoutMs), redOnBase: check.redOnBase });
 }
 
 function planInit(plan: PlanInput): MessageInitShape<typeof PlanSchema> {
@@ -54,6 +54,7 @@ function templateInit(template: TemplateInput): MessageInitShape<typeof TaskTemp
     pool: template.pool,
     tools: [...(template.tools ?? [])],
     writes: [...(template.writes ?? [])],
+    protect: template.protect && { globs: [...template.protect] },
     checks: (template.checks ?? []).map(checkInit),
     limits:
       limits &&

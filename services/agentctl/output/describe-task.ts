@@ -52,6 +52,19 @@ function claimedText(attempts: readonly Attempt[], outcome: string): string | un
   return outcome === "GateFailed" || outcome === "NoChange" ? `${quoted}; its checks say otherwise` : quoted;
 }
 
+/** The parts of the gate beside the checks; those that found nothing share a line. */
+function gateLines(attempt: Attempt | undefined): string | undefined {
+  if (attempt === undefined || attempt.gates.length === 0) return undefined;
+  const passed = attempt.gates.filter(({ status }) => status === "Passed").map(({ gate }) => gate);
+  const others = attempt.gates.filter(({ status }) => status !== "Passed" && status !== "NotRun");
+  const repairs =
+    attempt.repairs === 0 ? "" : `; sent back to work ${attempt.repairs === 1 ? "once" : `${attempt.repairs} times`}`;
+  return [
+    `passed ${passed.join(", ") || "nothing"}${repairs}`,
+    ...others.map(({ gate, status, detail }) => `${gate} ${status}${detail === "" ? "" : `: ${visibleLine(detail)}`}`),
+  ].join("\n");
+}
+
 function attemptTable(attempts: readonly Attempt[], nowMs: number): string {
   const rows = attempts.map((attempt) => [
     `${attempt.attempt}`,
@@ -130,6 +143,7 @@ export function describeTask(task: Task, events: readonly Event[], nowMs: number
       ["Changed", changedText(last)],
       ["Landed", status?.landedCommit ? shortCommit(status.landedCommit) : undefined],
       ["Checks", checkLines(last?.checks ?? [])],
+      ["Gate", gateLines(last)],
     ]),
     conditionBlock(status?.conditions ?? [], nowMs),
   ];

@@ -88,10 +88,11 @@ function explicitTaskInput(task: ExplicitTask): ExplicitTaskInput {
 }
 
 function templateInput(template: TaskTemplate): TemplateInput {
-  const { prompt, pool, tools, writes, checks, limits } = template;
+  const { prompt, pool, tools, writes, protect, checks, limits } = template;
   return {
     ...texts({ prompt, pool }),
     ...lists({ tools, writes }),
+    ...(protect === undefined ? {} : { protect: protect.globs }),
     checks: checks.map(checkInput),
     ...(limits === undefined
       ? {}
@@ -110,8 +111,12 @@ function mergeInput(merge: Merge): NonNullable<JobSpecInput["merge"]> {
 }
 
 function checkInput(check: Check): CheckInput {
-  const { name, run, timeout } = check;
-  return { ...texts({ name, run }), ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }) };
+  const { name, run, timeout, redOnBase } = check;
+  return {
+    ...texts({ name, run }),
+    ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
+    ...(redOnBase ? { redOnBase } : {}),
+  };
 }
 
 /** The fields that are not empty. */

@@ -73,6 +73,7 @@ function templateMessage(template: TaskTemplate): MessageInitShape<typeof TaskTe
     pool: template.pool,
     tools: [...(template.tools ?? [])],
     writes: [...(template.writes ?? [])],
+    ...(template.protect === undefined ? {} : { protect: { globs: [...template.protect] } }),
     checks: template.checks.map(checkMessage),
     limits: { turns: limits.turns, tokens: BigInt(limits.tokens), wall: duration(limits.wallMs) },
   };

@@ -43,5 +43,6 @@ export function usageMessage(usage: Usage): MessageInitShape<typeof UsageSchema>
 }
 
 export function checkMessage(check: Check): MessageInitShape<typeof CheckSchema> {
-  return { name: check.name, run: check.run, timeout: duration(check.timeoutMs) };
+  const { name, run, timeoutMs, redOnBase = false } = check;
+  return { name, run, timeout: duration(timeoutMs), redOnBase };
 }

@@ -73,6 +73,8 @@ function attemptMessage(attempt: Attempt): MessageInitShape<typeof AttemptSchema
     usage: usageMessage(attempt.usage),
     claimed: attempt.claimed ?? "",
     message: attempt.message ?? "",
+    gates: (attempt.gates ?? []).map((each) => ({ ...each })),
+    repairs: attempt.repairs ?? 0,
   };
 }
 

@@ -68,6 +68,7 @@ export function assignmentOf(
     pool: template.pool,
     ...(template.tools === undefined ? {} : { tools: template.tools }),
     ...(isAgent && rendered.writes !== undefined ? { writes: rendered.writes } : {}),
+    ...(isAgent && template.protect !== undefined ? { protect: template.protect } : {}),
     checks: checksOf(job, task, rendered.checks),
     limits: rendered.limits,
     isIsolated: status.isSuspect,

@@ -128,6 +128,8 @@ async function eventOf(deps: CompletionDeps, reported: Reported, signal: AbortSi
     claimed: request.claimed,
     message: request.message,
     ...(request.changed === undefined ? {} : { changed: boundChanged(request.changed) }),
+    ...(request.gates === undefined ? {} : { gates: request.gates }),
+    ...(request.repairs === undefined ? {} : { repairs: request.repairs }),
     ...(request.notice === undefined ? {} : { notice: request.notice }),
     ...(request.childDied === undefined ? {} : { childDied: request.childDied }),
   };

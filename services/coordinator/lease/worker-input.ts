@@ -66,6 +66,12 @@ const check = z.object({
   base: z.enum(["Passed", "Failed", "TimedOut"]).optional(),
 });
 
+const gate = z.object({
+  gate: z.enum(["Protocol", "Effect", "Acceptance", "Freshness", "Scope", "Hygiene"]),
+  status: z.enum(["Passed", "Failed", "Unproven", "NotRun"]),
+  detail: z.string().max(2_048),
+});
+
 const complete = z.object({
   ...attemptRef,
   token: z.string().max(256),
@@ -81,6 +87,8 @@ const complete = z.object({
     .object({ count, insertions: count, deletions: count, paths: z.array(z.string().max(8_192)).max(1_000) })
     .optional(),
   checks: z.array(check).max(256),
+  gates: z.array(gate).max(16).optional(),
+  repairs: count.optional(),
   usage,
   childDied: z.boolean().optional(),
   notice: z.string().max(65_536).optional(),

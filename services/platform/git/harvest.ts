@@ -18,6 +18,8 @@ export interface Harvest {
   readonly changes: readonly ChangedLines[];
   /** Holds the new objects, with the cache as alternate: make the result's bundle from it. */
   readonly repository: Repository;
+  /** The first 4 MiB of the unified diff, without context and renames; to be read while the worktree stands. */
+  readonly diffFile: string;
   /** Not taken: repositories inside the tree (`dir/`), changed submodules, names that git refuses. */
   readonly skipped: readonly string[];
 }
@@ -64,7 +66,8 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   const repository: Repository = { gitDir, objectDirectory: join(gitDir, "objects"), git: plain };
 
   const staged = await findChanges(git, tree, options, signal);
-  const unchanged = { commit: undefined, changes: [], repository, skipped: staged.skipped };
+  const diffFile = join(gitDir, "agentd-diff");
+  const unchanged = { commit: undefined, changes: [], repository, diffFile, skipped: staged.skipped };
   if (staged.removed.length + staged.files.length === 0) return unchanged;
   const { commit, changes } = await commitChanges(git, staged, options, signal);
   return changes.length === 0 ? unchanged : { ...unchanged, commit, changes };
@@ -99,6 +102,8 @@ const commitScript: GitScript = {
 tree=$("$@" write-tree)
 "$@" commit-tree "$tree" -p HEAD -F "$GIT_DIR/agentd-message"
 unset GIT_WORK_TREE
+"$@" diff-index --cached -p -U0 --no-color --no-renames --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ HEAD |
+  head -c 4194304 >"$GIT_DIR/agentd-diff"
 exec "$@" diff-index --cached --numstat -z --no-renames --no-ext-diff --no-textconv HEAD`,
 };
 

@@ -1,4 +1,4 @@
-import { type AgentResult, runAgent } from "../../agent/agent-loop.ts";
+import { type AgentResult, type JudgeDone, runAgent } from "../../agent/agent-loop.ts";
 import { createAgentTools } from "../../agent/agent-tools.ts";
 import { createRepositoryInstructions } from "../../agent/context/instructions.ts";
 import { systemPrompt } from "../../agent/prompt.ts";
@@ -17,11 +17,17 @@ import type { TranscriptSink } from "./transcript-sink.ts";
 /** Output cap of one answer, in tokens: room for a whole source file, short of a looping model's whole window. */
 const outputTokensMax = 16_384;
 
+/** What an agent tells while it works, and whom it asks whether it is done. */
+export interface AgentHooks {
+  onUsage(usage: Usage): void;
+  readonly judge: JudgeDone;
+}
+
 /** Lets the model work in `tree`; what it says about its success decides nothing. */
 export type RunAgentTask = (
   assignment: Assignment,
   tree: Tree,
-  onUsage: (usage: Usage) => void,
+  hooks: AgentHooks,
   signal: AbortSignal,
 ) => Promise<AgentResult>;
 
@@ -37,7 +43,7 @@ export interface AgentTaskDeps {
 
 /** Binds the agent to this worker's sandbox, model and transcripts. */
 export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
-  return async (assignment, tree, onUsage, signal) => {
+  return async (assignment, tree, hooks, signal) => {
     const { uid, task, attempt, limits, notice } = assignment;
     const ref = { uid, task, attempt };
     const { place } = tree;
@@ -52,7 +58,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
     let usage = noUsage;
     const onTurn = async (turn: TurnRecord): Promise<void> => {
       usage = addUsage(usage, { ...turn.usage, turns: 1, seconds: 0 });
-      onUsage(usage);
+      hooks.onUsage(usage);
       await deps.transcripts.append(ref, turn, signal);
     };
     try {
@@ -64,6 +70,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
           instructions,
           clock: Date,
           onTurn,
+          judge: hooks.judge,
           log: deps.logger.child({ uid, task, attempt }),
         },
         {

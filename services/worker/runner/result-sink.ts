@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ChangedFiles } from "../../core/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
@@ -22,6 +22,8 @@ export interface HarvestedResult {
   readonly changed: ChangedFiles;
   /** Every changed path, both sides of a rename. */
   readonly paths: readonly string[];
+  /** Unified diff without context; its start where it is long. */
+  readonly diff: string;
 }
 
 /** Turns what an attempt made into objects that the coordinator can read. */
@@ -84,6 +86,7 @@ async function harvestResult(
     commit: taken.commit,
     repository: taken.repository,
     paths,
+    diff: await readFile(taken.diffFile, "utf8"),
     changed: {
       count: paths.length,
       insertions: sum("insertions"),

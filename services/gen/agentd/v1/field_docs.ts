@@ -105,6 +105,17 @@ export const messageDocs: Readonly<Record<string, MessageDoc>> = {
         "name": "message",
         "type": "string",
         "text": "For people: why it ended so."
+      },
+      {
+        "name": "gates",
+        "type": "[]GateVerdict",
+        "message": "GateVerdict",
+        "text": "The certificate: what the gate looked at beside the checks."
+      },
+      {
+        "name": "repairs",
+        "type": "integer",
+        "text": "Times that the agent was sent back to work by the gate."
       }
     ]
   },
@@ -125,6 +136,11 @@ export const messageDocs: Readonly<Record<string, MessageDoc>> = {
         "name": "timeout",
         "type": "duration",
         "text": "Default 10 minutes."
+      },
+      {
+        "name": "redOnBase",
+        "type": "boolean",
+        "text": "Must be red on the base commit, and so proves that the change is what made it green."
       }
     ]
   },
@@ -327,6 +343,26 @@ export const messageDocs: Readonly<Record<string, MessageDoc>> = {
         "type": "[]MatrixAxis",
         "message": "MatrixAxis",
         "text": "Every combination of values, the first key slowest."
+      }
+    ]
+  },
+  "GateVerdict": {
+    "text": "What one part of the gate found.",
+    "fields": [
+      {
+        "name": "gate",
+        "type": "string",
+        "text": "Protocol, Effect, Acceptance, Freshness, Scope or Hygiene."
+      },
+      {
+        "name": "status",
+        "type": "string",
+        "text": "Passed, Failed, Unproven or NotRun."
+      },
+      {
+        "name": "detail",
+        "type": "string",
+        "text": "For people; empty where there is nothing to say."
       }
     ]
   },
@@ -713,6 +749,16 @@ export const messageDocs: Readonly<Record<string, MessageDoc>> = {
       }
     ]
   },
+  "ProtectedPaths": {
+    "text": "Files that no result may change or delete.",
+    "fields": [
+      {
+        "name": "globs",
+        "type": "[]string",
+        "text": "Globs; none means that nothing is protected."
+      }
+    ]
+  },
   "Repository": {
     "text": "Where the code comes from: exactly one of url and upload.",
     "fields": [
@@ -965,6 +1011,12 @@ export const messageDocs: Readonly<Record<string, MessageDoc>> = {
         "type": "Limits",
         "message": "Limits",
         "text": "Bounds of one attempt."
+      },
+      {
+        "name": "protect",
+        "type": "ProtectedPaths",
+        "message": "ProtectedPaths",
+        "text": "Existing files that no result may change; absent means tests and what runs them, where writes is empty."
       }
     ]
   },

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentd/v1/job.proto.
  */
 export const file_agentd_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChNhZ2VudGQvdjEvam9iLnByb3RvEglhZ2VudGQudjEidAoDSm9iEiUKCG1ldGFkYXRhGAEgASgLMhMuYWdlbnRkLnYxLk1ldGFkYXRhEiAKBHNwZWMYAiABKAsyEi5hZ2VudGQudjEuSm9iU3BlYxIkCgZzdGF0dXMYAyABKAsyFC5hZ2VudGQudjEuSm9iU3RhdHVzIu0DCgdKb2JTcGVjEikKCnJlcG9zaXRvcnkYASABKAsyFS5hZ2VudGQudjEuUmVwb3NpdG9yeRIhCgZ0YXJnZXQYAiABKAsyES5hZ2VudGQudjEuVGFyZ2V0EicKCXdvcmtzcGFjZRgDIAEoCzIULmFnZW50ZC52MS5Xb3Jrc3BhY2USHQoEcGxhbhgEIAEoCzIPLmFnZW50ZC52MS5QbGFuEikKCHRlbXBsYXRlGAUgASgLMhcuYWdlbnRkLnYxLlRhc2tUZW1wbGF0ZRITCgtwYXJhbGxlbGlzbRgGIAEoBRIaCg1iYWNrb2ZmX2xpbWl0GAcgASgFSACIAQESFwoPYWxsb3dfbm9fY2hhbmdlGAggASgIEhgKEGFsbG93X3VudmVyaWZpZWQYCSABKAgSHwoXYWN0aXZlX2RlYWRsaW5lX3NlY29uZHMYCiABKAMSJwoadHRsX3NlY29uZHNfYWZ0ZXJfZmluaXNoZWQYCyABKANIAYgBARIQCghwcmlvcml0eRgMIAEoBRIPCgdzdXNwZW5kGA0gASgIEh8KBW1lcmdlGA4gASgLMhAuYWdlbnRkLnYxLk1lcmdlQhAKDl9iYWNrb2ZmX2xpbWl0Qh0KG190dGxfc2Vjb25kc19hZnRlcl9maW5pc2hlZCI2CgpSZXBvc2l0b3J5EgsKA3VybBgBIAEoCRIOCgZ1cGxvYWQYAiABKAkSCwoDcmVmGAMgASgJIjQKBlRhcmdldBIOCgZicmFuY2gYASABKAkSEQoEcHVzaBgCIAEoCEgAiAEBQgcKBV9wdXNoIhoKCVdvcmtzcGFjZRINCgVzZXR1cBgBIAMoCSJUCgRQbGFuEiYKBXRhc2tzGAEgAygLMhcuYWdlbnRkLnYxLkV4cGxpY2l0VGFzaxIkCghmb3JfZWFjaBgCIAEoCzISLmFnZW50ZC52MS5Gb3JFYWNoIqQBCgxFeHBsaWNpdFRhc2sSDAoEbmFtZRgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDAoEaXRlbRgDIAEoCRIOCgZ3cml0ZXMYBCADKAkSIAoGY2hlY2tzGAUgAygLMhAuYWdlbnRkLnYxLkNoZWNrEhIKCmRlcGVuZHNfb24YBiADKAkSFQoIcHJpb3JpdHkYByABKAVIAIgBAUILCglfcHJpb3JpdHkibwoHRm9yRWFjaBIMCgRnbG9iGAEgASgJEg8KB2V4Y2x1ZGUYAiADKAkSDwoHY29tbWFuZBgDIAEoCRINCgVsaW5lcxgEIAMoCRIlCgZtYXRyaXgYBSADKAsyFS5hZ2VudGQudjEuTWF0cml4QXhpcyIpCgpNYXRyaXhBeGlzEgsKA2tleRgBIAEoCRIOCgZ2YWx1ZXMYAiADKAkikAEKDFRhc2tUZW1wbGF0ZRIOCgZwcm9tcHQYASABKAkSDAoEcG9vbBgCIAEoCRINCgV0b29scxgDIAMoCRIOCgZ3cml0ZXMYBCADKAkSIAoGY2hlY2tzGAUgAygLMhAuYWdlbnRkLnYxLkNoZWNrEiEKBmxpbWl0cxgGIAEoCzIRLmFnZW50ZC52MS5MaW1pdHMiTgoFQ2hlY2sSDAoEbmFtZRgBIAEoCRILCgNydW4YAiABKAkSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJQCgZMaW1pdHMSDQoFdHVybnMYASABKAUSDgoGdG9rZW5zGAIgASgDEicKBHdhbGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iPgoFTWVyZ2USIAoGdmVyaWZ5GAEgAygLMhAuYWdlbnRkLnYxLkNoZWNrEhMKC29uX2NvbmZsaWN0GAIgASgJIoQDCglKb2JTdGF0dXMSKAoKY29uZGl0aW9ucxgBIAMoCzIULmFnZW50ZC52MS5Db25kaXRpb24SGwoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgCIAEoAxITCgtiYXNlX2NvbW1pdBgDIAEoCRIQCghiYXNlX3JlZhgEIAEoCRITCgtoZWFkX2NvbW1pdBgFIAEoCRINCgV0b3RhbBgGIAEoBRIlCgZjb3VudHMYByABKAsyFS5hZ2VudGQudjEuVGFza0NvdW50cxIfCgV1c2FnZRgIIAEoCzIQLmFnZW50ZC52MS5Vc2FnZRIQCghyZW9wZW5lZBgJIAEoBRIuCgpzdGFydF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYDCABKAkSGAoQcHVibGlzaGVkX2NvbW1pdBgNIAEoCSJ1CgpUYXNrQ291bnRzEg8KB3BlbmRpbmcYASABKAUSDwoHcnVubmluZxgCIAEoBRIPCgdtZXJnaW5nGAMgASgFEhEKCXN1Y2NlZWRlZBgEIAEoBRIOCgZmYWlsZWQYBSABKAUSEQoJY2FuY2VsbGVkGAYgASgFYgZwcm90bzM", [file_agentd_v1_resource, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNhZ2VudGQvdjEvam9iLnByb3RvEglhZ2VudGQudjEidAoDSm9iEiUKCG1ldGFkYXRhGAEgASgLMhMuYWdlbnRkLnYxLk1ldGFkYXRhEiAKBHNwZWMYAiABKAsyEi5hZ2VudGQudjEuSm9iU3BlYxIkCgZzdGF0dXMYAyABKAsyFC5hZ2VudGQudjEuSm9iU3RhdHVzIu0DCgdKb2JTcGVjEikKCnJlcG9zaXRvcnkYASABKAsyFS5hZ2VudGQudjEuUmVwb3NpdG9yeRIhCgZ0YXJnZXQYAiABKAsyES5hZ2VudGQudjEuVGFyZ2V0EicKCXdvcmtzcGFjZRgDIAEoCzIULmFnZW50ZC52MS5Xb3Jrc3BhY2USHQoEcGxhbhgEIAEoCzIPLmFnZW50ZC52MS5QbGFuEikKCHRlbXBsYXRlGAUgASgLMhcuYWdlbnRkLnYxLlRhc2tUZW1wbGF0ZRITCgtwYXJhbGxlbGlzbRgGIAEoBRIaCg1iYWNrb2ZmX2xpbWl0GAcgASgFSACIAQESFwoPYWxsb3dfbm9fY2hhbmdlGAggASgIEhgKEGFsbG93X3VudmVyaWZpZWQYCSABKAgSHwoXYWN0aXZlX2RlYWRsaW5lX3NlY29uZHMYCiABKAMSJwoadHRsX3NlY29uZHNfYWZ0ZXJfZmluaXNoZWQYCyABKANIAYgBARIQCghwcmlvcml0eRgMIAEoBRIPCgdzdXNwZW5kGA0gASgIEh8KBW1lcmdlGA4gASgLMhAuYWdlbnRkLnYxLk1lcmdlQhAKDl9iYWNrb2ZmX2xpbWl0Qh0KG190dGxfc2Vjb25kc19hZnRlcl9maW5pc2hlZCI2CgpSZXBvc2l0b3J5EgsKA3VybBgBIAEoCRIOCgZ1cGxvYWQYAiABKAkSCwoDcmVmGAMgASgJIjQKBlRhcmdldBIOCgZicmFuY2gYASABKAkSEQoEcHVzaBgCIAEoCEgAiAEBQgcKBV9wdXNoIhoKCVdvcmtzcGFjZRINCgVzZXR1cBgBIAMoCSJUCgRQbGFuEiYKBXRhc2tzGAEgAygLMhcuYWdlbnRkLnYxLkV4cGxpY2l0VGFzaxIkCghmb3JfZWFjaBgCIAEoCzISLmFnZW50ZC52MS5Gb3JFYWNoIqQBCgxFeHBsaWNpdFRhc2sSDAoEbmFtZRgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDAoEaXRlbRgDIAEoCRIOCgZ3cml0ZXMYBCADKAkSIAoGY2hlY2tzGAUgAygLMhAuYWdlbnRkLnYxLkNoZWNrEhIKCmRlcGVuZHNfb24YBiADKAkSFQoIcHJpb3JpdHkYByABKAVIAIgBAUILCglfcHJpb3JpdHkibwoHRm9yRWFjaBIMCgRnbG9iGAEgASgJEg8KB2V4Y2x1ZGUYAiADKAkSDwoHY29tbWFuZBgDIAEoCRINCgVsaW5lcxgEIAMoCRIlCgZtYXRyaXgYBSADKAsyFS5hZ2VudGQudjEuTWF0cml4QXhpcyIpCgpNYXRyaXhBeGlzEgsKA2tleRgBIAEoCRIOCgZ2YWx1ZXMYAiADKAkivAEKDFRhc2tUZW1wbGF0ZRIOCgZwcm9tcHQYASABKAkSDAoEcG9vbBgCIAEoCRINCgV0b29scxgDIAMoCRIOCgZ3cml0ZXMYBCADKAkSIAoGY2hlY2tzGAUgAygLMhAuYWdlbnRkLnYxLkNoZWNrEiEKBmxpbWl0cxgGIAEoCzIRLmFnZW50ZC52MS5MaW1pdHMSKgoHcHJvdGVjdBgHIAEoCzIZLmFnZW50ZC52MS5Qcm90ZWN0ZWRQYXRocyIfCg5Qcm90ZWN0ZWRQYXRocxINCgVnbG9icxgBIAMoCSJjCgVDaGVjaxIMCgRuYW1lGAEgASgJEgsKA3J1bhgCIAEoCRIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3JlZF9vbl9iYXNlGAQgASgIIlAKBkxpbWl0cxINCgV0dXJucxgBIAEoBRIOCgZ0b2tlbnMYAiABKAMSJwoEd2FsbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI+CgVNZXJnZRIgCgZ2ZXJpZnkYASADKAsyEC5hZ2VudGQudjEuQ2hlY2sSEwoLb25fY29uZmxpY3QYAiABKAkihAMKCUpvYlN0YXR1cxIoCgpjb25kaXRpb25zGAEgAygLMhQuYWdlbnRkLnYxLkNvbmRpdGlvbhIbChNvYnNlcnZlZF9nZW5lcmF0aW9uGAIgASgDEhMKC2Jhc2VfY29tbWl0GAMgASgJEhAKCGJhc2VfcmVmGAQgASgJEhMKC2hlYWRfY29tbWl0GAUgASgJEg0KBXRvdGFsGAYgASgFEiUKBmNvdW50cxgHIAEoCzIVLmFnZW50ZC52MS5UYXNrQ291bnRzEh8KBXVzYWdlGAggASgLMhAuYWdlbnRkLnYxLlVzYWdlEhAKCHJlb3BlbmVkGAkgASgFEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgMIAEoCRIYChBwdWJsaXNoZWRfY29tbWl0GA0gASgJInUKClRhc2tDb3VudHMSDwoHcGVuZGluZxgBIAEoBRIPCgdydW5uaW5nGAIgASgFEg8KB21lcmdpbmcYAyABKAUSEQoJc3VjY2VlZGVkGAQgASgFEg4KBmZhaWxlZBgFIAEoBRIRCgljYW5jZWxsZWQYBiABKAViBnByb3RvMw", [file_agentd_v1_resource, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A unit of accepted work.
@@ -464,6 +464,13 @@ export type TaskTemplate = Message<"agentd.v1.TaskTemplate"> & {
    * @generated from field: agentd.v1.Limits limits = 6;
    */
   limits?: Limits | undefined;
+
+  /**
+   * Existing files that no result may change; absent means tests and what runs them, where writes is empty.
+   *
+   * @generated from field: agentd.v1.ProtectedPaths protect = 7;
+   */
+  protect?: ProtectedPaths | undefined;
 };
 
 /**
@@ -472,6 +479,27 @@ export type TaskTemplate = Message<"agentd.v1.TaskTemplate"> & {
  */
 export const TaskTemplateSchema: GenMessage<TaskTemplate> = /*@__PURE__*/
   messageDesc(file_agentd_v1_job, 9);
+
+/**
+ * Files that no result may change or delete.
+ *
+ * @generated from message agentd.v1.ProtectedPaths
+ */
+export type ProtectedPaths = Message<"agentd.v1.ProtectedPaths"> & {
+  /**
+   * Globs; none means that nothing is protected.
+   *
+   * @generated from field: repeated string globs = 1;
+   */
+  globs: string[];
+};
+
+/**
+ * Describes the message agentd.v1.ProtectedPaths.
+ * Use `create(ProtectedPathsSchema)` to create a new message.
+ */
+export const ProtectedPathsSchema: GenMessage<ProtectedPaths> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_job, 10);
 
 /**
  * A command that proves something: green is exit code 0.
@@ -499,6 +527,13 @@ export type Check = Message<"agentd.v1.Check"> & {
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * Must be red on the base commit, and so proves that the change is what made it green.
+   *
+   * @generated from field: bool red_on_base = 4;
+   */
+  redOnBase: boolean;
 };
 
 /**
@@ -506,7 +541,7 @@ export type Check = Message<"agentd.v1.Check"> & {
  * Use `create(CheckSchema)` to create a new message.
  */
 export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job, 10);
+  messageDesc(file_agentd_v1_job, 11);
 
 /**
  * Bounds of one attempt.
@@ -541,7 +576,7 @@ export type Limits = Message<"agentd.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job, 11);
+  messageDesc(file_agentd_v1_job, 12);
 
 /**
  * How results are landed.
@@ -569,7 +604,7 @@ export type Merge = Message<"agentd.v1.Merge"> & {
  * Use `create(MergeSchema)` to create a new message.
  */
 export const MergeSchema: GenMessage<Merge> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job, 12);
+  messageDesc(file_agentd_v1_job, 13);
 
 /**
  * What is so.
@@ -674,7 +709,7 @@ export type JobStatus = Message<"agentd.v1.JobStatus"> & {
  * Use `create(JobStatusSchema)` to create a new message.
  */
 export const JobStatusSchema: GenMessage<JobStatus> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job, 13);
+  messageDesc(file_agentd_v1_job, 14);
 
 /**
  * Tasks by state.
@@ -730,5 +765,5 @@ export type TaskCounts = Message<"agentd.v1.TaskCounts"> & {
  * Use `create(TaskCountsSchema)` to create a new message.
  */
 export const TaskCountsSchema: GenMessage<TaskCounts> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_job, 14);
+  messageDesc(file_agentd_v1_job, 15);
 

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentd/v1/task.proto.
  */
 export const file_agentd_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChRhZ2VudGQvdjEvdGFzay5wcm90bxIJYWdlbnRkLnYxIoQBCgRUYXNrEiUKCG1ldGFkYXRhGAEgASgLMhMuYWdlbnRkLnYxLk1ldGFkYXRhEgsKA2pvYhgCIAEoCRIhCgRzcGVjGAMgASgLMhMuYWdlbnRkLnYxLlRhc2tTcGVjEiUKBnN0YXR1cxgEIAEoCzIVLmFnZW50ZC52MS5UYXNrU3RhdHVzIpICCghUYXNrU3BlYxINCgVpbmRleBgBIAEoBRIMCgRpdGVtGAIgASgJEi8KBm1hdHJpeBgDIAMoCzIfLmFnZW50ZC52MS5UYXNrU3BlYy5NYXRyaXhFbnRyeRIOCgZwcm9tcHQYBCABKAkSDgoGd3JpdGVzGAUgAygJEiAKBmNoZWNrcxgGIAMoCzIQLmFnZW50ZC52MS5DaGVjaxIhCgZsaW1pdHMYByABKAsyES5hZ2VudGQudjEuTGltaXRzEhIKCmRlcGVuZHNfb24YCCADKAkSEAoIcHJpb3JpdHkYCSABKAUaLQoLTWF0cml4RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK+AgoKVGFza1N0YXR1cxINCgVzdGF0ZRgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiQKCGF0dGVtcHRzGAMgAygLMhIuYWdlbnRkLnYxLkF0dGVtcHQSKAoKY29uZGl0aW9ucxgEIAMoCzIULmFnZW50ZC52MS5Db25kaXRpb24SDwoHb3V0Y29tZRgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEg4KBndvcmtlchgHIAEoCRIVCg1sYW5kZWRfY29tbWl0GAggASgJEh8KBXVzYWdlGAkgASgLMhAuYWdlbnRkLnYxLlVzYWdlEhMKC3dhaXRpbmdfZm9yGAogASgJEhAKCHRyYWNlX2lkGAsgASgJEi8KC2ZpbmlzaF90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL+AgoHQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgFEg4KBndvcmtlchgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgFIAEoCRITCgtiYXNlX2NvbW1pdBgGIAEoCRIOCgZjb21taXQYByABKAkSFQoNY2hhbmdlZF9wYXRocxgIIAMoCRIVCg1jaGFuZ2VkX2NvdW50GAkgASgFEhIKCmluc2VydGlvbnMYCiABKAUSEQoJZGVsZXRpb25zGAsgASgFEiYKBmNoZWNrcxgMIAMoCzIWLmFnZW50ZC52MS5DaGVja1Jlc3VsdBIfCgV1c2FnZRgNIAEoCzIQLmFnZW50ZC52MS5Vc2FnZRIPCgdjbGFpbWVkGA4gASgJEg8KB21lc3NhZ2UYDyABKAkivwEKC0NoZWNrUmVzdWx0EgwKBG5hbWUYASABKAkSDgoGc3RhdHVzGAIgASgJEhYKCWV4aXRfY29kZRgDIAEoBUgAiAEBEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDW91dHB1dF9kaWdlc3QYBSABKAkSEwoLb3V0cHV0X3RhaWwYBiABKAkSEwoLYmFzZV9zdGF0dXMYByABKAlCDAoKX2V4aXRfY29kZWIGcHJvdG8z", [file_agentd_v1_job, file_agentd_v1_resource, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChRhZ2VudGQvdjEvdGFzay5wcm90bxIJYWdlbnRkLnYxIoQBCgRUYXNrEiUKCG1ldGFkYXRhGAEgASgLMhMuYWdlbnRkLnYxLk1ldGFkYXRhEgsKA2pvYhgCIAEoCRIhCgRzcGVjGAMgASgLMhMuYWdlbnRkLnYxLlRhc2tTcGVjEiUKBnN0YXR1cxgEIAEoCzIVLmFnZW50ZC52MS5UYXNrU3RhdHVzIpICCghUYXNrU3BlYxINCgVpbmRleBgBIAEoBRIMCgRpdGVtGAIgASgJEi8KBm1hdHJpeBgDIAMoCzIfLmFnZW50ZC52MS5UYXNrU3BlYy5NYXRyaXhFbnRyeRIOCgZwcm9tcHQYBCABKAkSDgoGd3JpdGVzGAUgAygJEiAKBmNoZWNrcxgGIAMoCzIQLmFnZW50ZC52MS5DaGVjaxIhCgZsaW1pdHMYByABKAsyES5hZ2VudGQudjEuTGltaXRzEhIKCmRlcGVuZHNfb24YCCADKAkSEAoIcHJpb3JpdHkYCSABKAUaLQoLTWF0cml4RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK+AgoKVGFza1N0YXR1cxINCgVzdGF0ZRgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiQKCGF0dGVtcHRzGAMgAygLMhIuYWdlbnRkLnYxLkF0dGVtcHQSKAoKY29uZGl0aW9ucxgEIAMoCzIULmFnZW50ZC52MS5Db25kaXRpb24SDwoHb3V0Y29tZRgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEg4KBndvcmtlchgHIAEoCRIVCg1sYW5kZWRfY29tbWl0GAggASgJEh8KBXVzYWdlGAkgASgLMhAuYWdlbnRkLnYxLlVzYWdlEhMKC3dhaXRpbmdfZm9yGAogASgJEhAKCHRyYWNlX2lkGAsgASgJEi8KC2ZpbmlzaF90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK2AwoHQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgFEg4KBndvcmtlchgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgFIAEoCRITCgtiYXNlX2NvbW1pdBgGIAEoCRIOCgZjb21taXQYByABKAkSFQoNY2hhbmdlZF9wYXRocxgIIAMoCRIVCg1jaGFuZ2VkX2NvdW50GAkgASgFEhIKCmluc2VydGlvbnMYCiABKAUSEQoJZGVsZXRpb25zGAsgASgFEiYKBmNoZWNrcxgMIAMoCzIWLmFnZW50ZC52MS5DaGVja1Jlc3VsdBIfCgV1c2FnZRgNIAEoCzIQLmFnZW50ZC52MS5Vc2FnZRIPCgdjbGFpbWVkGA4gASgJEg8KB21lc3NhZ2UYDyABKAkSJQoFZ2F0ZXMYECADKAsyFi5hZ2VudGQudjEuR2F0ZVZlcmRpY3QSDwoHcmVwYWlycxgRIAEoBSI7CgtHYXRlVmVyZGljdBIMCgRnYXRlGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIOCgZkZXRhaWwYAyABKAkivwEKC0NoZWNrUmVzdWx0EgwKBG5hbWUYASABKAkSDgoGc3RhdHVzGAIgASgJEhYKCWV4aXRfY29kZRgDIAEoBUgAiAEBEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDW91dHB1dF9kaWdlc3QYBSABKAkSEwoLb3V0cHV0X3RhaWwYBiABKAkSEwoLYmFzZV9zdGF0dXMYByABKAlCDAoKX2V4aXRfY29kZWIGcHJvdG8z", [file_agentd_v1_job, file_agentd_v1_resource, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One item of a job's work. Created by the server only.
@@ -347,6 +347,20 @@ export type Attempt = Message<"agentd.v1.Attempt"> & {
    * @generated from field: string message = 15;
    */
   message: string;
+
+  /**
+   * The certificate: what the gate looked at beside the checks.
+   *
+   * @generated from field: repeated agentd.v1.GateVerdict gates = 16;
+   */
+  gates: GateVerdict[];
+
+  /**
+   * Times that the agent was sent back to work by the gate.
+   *
+   * @generated from field: int32 repairs = 17;
+   */
+  repairs: number;
 };
 
 /**
@@ -355,6 +369,41 @@ export type Attempt = Message<"agentd.v1.Attempt"> & {
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
   messageDesc(file_agentd_v1_task, 3);
+
+/**
+ * What one part of the gate found.
+ *
+ * @generated from message agentd.v1.GateVerdict
+ */
+export type GateVerdict = Message<"agentd.v1.GateVerdict"> & {
+  /**
+   * Protocol, Effect, Acceptance, Freshness, Scope or Hygiene.
+   *
+   * @generated from field: string gate = 1;
+   */
+  gate: string;
+
+  /**
+   * Passed, Failed, Unproven or NotRun.
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * For people; empty where there is nothing to say.
+   *
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message agentd.v1.GateVerdict.
+ * Use `create(GateVerdictSchema)` to create a new message.
+ */
+export const GateVerdictSchema: GenMessage<GateVerdict> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_task, 4);
 
 /**
  * One check's result.
@@ -417,5 +466,5 @@ export type CheckResult = Message<"agentd.v1.CheckResult"> & {
  * Use `create(CheckResultSchema)` to create a new message.
  */
 export const CheckResultSchema: GenMessage<CheckResult> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task, 4);
+  messageDesc(file_agentd_v1_task, 5);
 

@@ -1,0 +1,164 @@
+import type { Evidence } from "../../agent/context/ledger.ts";
+import type { FinishClaim } from "../../agent/tools/finish.ts";
+import type { Check } from "../../core/job.ts";
+import type { CheckResult, GateName, GateVerdict, Outcome } from "../../core/task.ts";
+import type { GateResult } from "./gate.ts";
+import { readDiff } from "./review/changed-file.ts";
+import { type ReviewRules, reviewResult } from "./review/review.ts";
+import { describeOutside, outsideWrites } from "./write-scope.ts";
+
+/** A result as the gate looks at it. */
+export interface ProposedResult {
+  readonly commit: string;
+  readonly paths: readonly string[];
+  /** Unified diff without context; its start where it is long. */
+  readonly diff: string;
+}
+
+/** What the gate says of an agent that calls its task done. */
+export interface DoneVerdict<Result extends ProposedResult> {
+  readonly outcome: Extract<Outcome, "Done" | "GateFailed" | "NoChange" | "AlreadyDone">;
+  /** For a person; one line. */
+  readonly message: string;
+  /** For the model, with the real output: absent when there is nothing to mend. */
+  readonly notice?: string;
+  readonly checks: readonly CheckResult[];
+  /** The certificate. */
+  readonly gates: readonly GateVerdict[];
+  /** Absent when nothing was changed. */
+  readonly result?: Result;
+}
+
+/** What {@link judgeDone} needs of one attempt. */
+export interface DoneGateDeps<Result extends ProposedResult> {
+  readonly rules: ReviewRules;
+  readonly checks: readonly Check[];
+  /** The difference between tree and base; undefined when there is none. */
+  take(): Promise<Result | undefined>;
+  /** Runs the checks in a fresh tree at the result, or at the base where it is absent. */
+  runChecks(result: Result | undefined): Promise<GateResult>;
+  /** How a check ends on the base commit. */
+  lookUpBase(check: Check): Promise<NonNullable<CheckResult["base"]>>;
+}
+
+/**
+ * Decides whether a task is done: from what is in the tree and how its checks end, never from what the model says. Cheap looks
+ * come first; the first one that fails ends it.
+ *
+ * @throws what the ports throw.
+ */
+export async function judgeDone<Result extends ProposedResult>(
+  deps: DoneGateDeps<Result>,
+  claim: FinishClaim,
+  evidence: Evidence,
+): Promise<DoneVerdict<Result>> {
+  const freshness = freshnessOf(evidence);
+  if (claim.summary.trim() === "") {
+    const what = "finish was called with an empty summary";
+    return red("Protocol", what, [], `${what}. Call it again with a short truthful summary.`);
+  }
+  const result = await deps.take();
+  if (result === undefined) return await withoutChange(deps);
+  const passed: GateVerdict[] = [verdict("Protocol", "Passed"), verdict("Effect", "Passed"), freshness];
+  const outside = outsideWrites(result.paths, deps.rules.writes);
+  if (outside.length > 0)
+    return red("Scope", describeOutside(outside, deps.rules.writes ?? []), passed, undefined, result);
+  const review = reviewResult(readDiff(result.diff), deps.rules);
+  if (review.scope !== undefined) return red("Scope", review.scope, passed, undefined, result);
+  passed.push(verdict("Scope", "Passed"));
+  if (review.hygiene !== undefined) return red("Hygiene", review.hygiene, passed, undefined, result);
+  passed.push(verdict("Hygiene", "Passed"));
+  const gate = await provenBy(deps, await deps.runChecks(result));
+  if (!gate.isGreen) return { ...red("Acceptance", gate.message, passed, gate.notice, result), checks: gate.checks };
+  const acceptance = verdict(
+    "Acceptance",
+    gate.checks.length === 0 ? "Unproven" : "Passed",
+    gate.checks.length === 0 ? "there are no checks" : "",
+  );
+  return { outcome: "Done", message: "", checks: gate.checks, gates: inOrder([...passed, acceptance]), result };
+}
+
+/** A check that must be red on the base proves nothing where it is green there. */
+async function provenBy<Result extends ProposedResult>(
+  deps: DoneGateDeps<Result>,
+  gate: GateResult,
+): Promise<GateResult> {
+  if (!gate.isGreen) return gate;
+  for (const check of deps.checks.filter(({ redOnBase }) => redOnBase === true)) {
+    if ((await deps.lookUpBase(check)) !== "Passed") continue;
+    const message = `check "${check.name}" is green without the change too, so it proves nothing (redOnBase)`;
+    return {
+      ...gate,
+      isGreen: false,
+      message,
+      notice: `${message}. Change what it looks at, or say why it cannot be done.`,
+    };
+  }
+  return gate;
+}
+
+/** The agent says done, but no file differs from the base: true only if the checks prove it. */
+async function withoutChange<Result extends ProposedResult>(deps: DoneGateDeps<Result>): Promise<DoneVerdict<Result>> {
+  const gate = deps.checks.length === 0 ? undefined : await deps.runChecks(undefined);
+  const checks = gate?.checks ?? [];
+  const gates = (effect: GateVerdict["status"], acceptance: GateVerdict["status"]) =>
+    inOrder([
+      verdict("Protocol", "Passed"),
+      verdict("Effect", effect, "no file was changed"),
+      verdict("Acceptance", acceptance),
+    ]);
+  if (gate?.isGreen === true) {
+    return {
+      outcome: "AlreadyDone",
+      message: "nothing was changed, and the checks are green without a change",
+      notice: "You said done but changed no file. The checks are green all the same.",
+      checks,
+      gates: gates("Unproven", "Passed"),
+    };
+  }
+  const why = gate === undefined ? "there is no check to prove that nothing was to be done" : gate.message;
+  return {
+    outcome: "NoChange",
+    message: `the agent said done but changed no file; ${why}`,
+    notice: `You said done but changed no file; ${why}.${gate?.notice === undefined ? "" : `\n\n${gate.notice}`}`,
+    checks,
+    gates: gates("Failed", gate === undefined ? "Unproven" : "Failed"),
+  };
+}
+
+function red<Result extends ProposedResult>(
+  gate: GateName,
+  message: string,
+  passed: readonly GateVerdict[],
+  notice = `The gate did not accept the result: ${message}.`,
+  result?: Result,
+): DoneVerdict<Result> {
+  const gates = inOrder([...passed, verdict(gate, "Failed", message)]);
+  return { outcome: "GateFailed", message, notice, checks: [], gates, ...(result === undefined ? {} : { result }) };
+}
+
+/** Whether anything that the agent ran after its last change was green. The gate's own checks decide; this tells how it worked. */
+function freshnessOf(evidence: Evidence): GateVerdict {
+  const { lastChangeStep, lastGreenCommandStep, lastGreenCommand, lastRedCommandStep, lastRedCommand } = evidence;
+  if (lastGreenCommandStep > lastChangeStep) return verdict("Freshness", "Passed");
+  if (lastRedCommandStep > lastChangeStep) {
+    return verdict("Freshness", "Unproven", `the last command after its last change failed: ${lastRedCommand}`);
+  }
+  return lastGreenCommandStep === 0
+    ? verdict("Freshness", "Unproven", "no command that it ran shows what it claims")
+    : verdict("Freshness", "Unproven", `it changed files after its last green command: ${lastGreenCommand}`);
+}
+
+const order: readonly GateName[] = ["Protocol", "Effect", "Acceptance", "Freshness", "Scope", "Hygiene"];
+
+/** All parts in their order; those that were not looked at are NotRun. */
+function inOrder(found: readonly GateVerdict[]): readonly GateVerdict[] {
+  return order.map((gate) => found.find((each) => each.gate === gate) ?? verdict(gate, "NotRun"));
+}
+
+/** Longest detail, in characters; bound of `GateVerdict.detail`. */
+const detailCharsMax = 300;
+
+function verdict(gate: GateName, status: GateVerdict["status"], detail = ""): GateVerdict {
+  return { gate, status, detail: detail.slice(0, detailCharsMax) };
+}

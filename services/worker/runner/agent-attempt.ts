@@ -1,0 +1,80 @@
+import type { Evidence } from "../../agent/context/ledger.ts";
+import type { FinishClaim } from "../../agent/tools/finish.ts";
+import type { Usage } from "../../core/resource.ts";
+import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { type DoneVerdict, judgeDone } from "../gate/done-gate.ts";
+import { type AttemptResult, attemptResult } from "./attempt-result.ts";
+import { atBase, freshTree, gateAt, lookUpBase, type Prepared, type Run } from "./attempt-run.ts";
+import type { HarvestedResult } from "./result-sink.ts";
+
+/** Lets an agent work, judges what it calls done, and sends it back to work while it may. */
+export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<AttemptResult> {
+  const { deps, assignment, progress, space, signal } = run;
+  const tree = await freshTree(run, prepared, atBase(run, prepared), "work");
+  progress.onPhase("Working");
+  const onUsage = (usage: Usage): void => {
+    run.usage = usage;
+    progress.onUsage(usage);
+  };
+  const take = async (): Promise<HarvestedResult | undefined> => {
+    // What still runs must not change the files while they are collected.
+    await space.reap();
+    return await inSpan("harvest", {}, () => deps.results.harvest(tree.worktree, assignment, signal));
+  };
+  const gate = {
+    rules: assignment,
+    checks: assignment.checks,
+    take,
+    runChecks: (result: HarvestedResult | undefined) =>
+      gateAt(run, prepared, result ?? atBase(run, prepared), result !== undefined),
+    lookUpBase: (check: (typeof assignment.checks)[number]) => lookUpBase(run, prepared, check, signal),
+  };
+  let last: DoneVerdict<HarvestedResult> | undefined;
+  const judge = async (claim: FinishClaim, evidence: Evidence): Promise<string | undefined> => {
+    progress.onPhase("Gate");
+    last = await judgeDone(gate, claim, evidence);
+    progress.onPhase("Working");
+    return last.outcome === "Done" || last.outcome === "AlreadyDone" ? undefined : (last.notice ?? last.message);
+  };
+  const agent = await deps.runAgentTask(assignment, tree, { onUsage, judge }, signal);
+  const evidence = { claimed: agent.summary, ...(agent.repairs === 0 ? {} : { repairs: agent.repairs }) };
+  if (agent.outcome !== "Done" || last === undefined) {
+    return withDiff(run, attemptResult(agent.outcome, agent.detail, evidence), take);
+  }
+  const { outcome, message, notice, checks, gates, result } = last;
+  const changed = result === undefined ? {} : { changed: result.changed };
+  const told = notice === undefined ? {} : { notice: `About the last attempt: ${notice}` };
+  if (outcome !== "Done" || result === undefined) {
+    return withDiff(
+      run,
+      attemptResult(outcome, message, { ...evidence, ...changed, ...told, checks, gates }),
+      () => result,
+    );
+  }
+  progress.onPhase("Completing");
+  const object = await inSpan("store bundle", {}, () => deps.results.storeBundle(result, assignment.base, signal));
+  return attemptResult("Done", agent.detail, { ...evidence, ...changed, commit: result.commit, object, checks, gates });
+}
+
+/**
+ * A failed end with what the agent changed, for people to read: no work is lost because it was not finished.
+ * What goes wrong here must not change how the attempt ended.
+ */
+async function withDiff(
+  run: Run,
+  ended: AttemptResult,
+  take: () => HarvestedResult | undefined | Promise<HarvestedResult | undefined>,
+): Promise<AttemptResult> {
+  const { deps, assignment, progress, signal } = run;
+  progress.onPhase("Completing");
+  try {
+    const harvest = await take();
+    if (harvest === undefined) return ended;
+    const object = await deps.results.storeBundle(harvest, assignment.base, signal);
+    return { ...ended, commit: harvest.commit, object, changed: harvest.changed };
+  } catch (error) {
+    const { uid, task, attempt } = assignment;
+    deps.logger.warn({ uid, task, attempt, err: error }, "the changes of a failed attempt could not be kept");
+    return ended;
+  }
+}
