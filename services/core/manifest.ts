@@ -40,7 +40,11 @@ const check = object<CheckInput>({
   redOnBase: flag,
 });
 const checks = list(check);
-const verifyCheck = object<CheckInput>({ name: text, run: text, timeoutMs: { name: "timeout", read: duration } });
+const verifyCheck = object<Omit<CheckInput, "redOnBase">>({
+  name: text,
+  run: text,
+  timeoutMs: { name: "timeout", read: duration },
+});
 
 const matrixList = list(object<{ key: string; values: readonly string[] }>({ key: text, values: list(looseText) }));
 const matrixMap = record(list(looseText));
