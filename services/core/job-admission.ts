@@ -197,6 +197,10 @@ function admitLimits(note: Note, field: string, input: LimitsInput): Limits {
 
 function admitMerge(note: Note, input: MergeInput | undefined): JobSpec["merge"] {
   const verify = admitChecks(note, "spec.merge.verify", input?.verify ?? [], undefined);
+  for (const [at, { redOnBase }] of verify.entries()) {
+    if (redOnBase)
+      note(`spec.merge.verify[${at}].redOnBase`, "cannot be asked for here: the base itself must pass merge.verify");
+  }
   const onConflict = input?.onConflict ?? "Reopen";
   if (onConflict === "Reopen" || onConflict === "Fail") return { verify, onConflict };
   note("spec.merge.onConflict", `must be Reopen or Fail, got ${JSON.stringify(onConflict.slice(0, 40))}`);

@@ -40,11 +40,6 @@ const check = object<CheckInput>({
   redOnBase: flag,
 });
 const checks = list(check);
-const verifyCheck = object<Omit<CheckInput, "redOnBase">>({
-  name: text,
-  run: text,
-  timeoutMs: { name: "timeout", read: duration },
-});
 
 const matrixList = list(object<{ key: string; values: readonly string[] }>({ key: text, values: list(looseText) }));
 const matrixMap = record(list(looseText));
@@ -75,7 +70,7 @@ const template = object<TemplateInput>(
   { unbuilt: ["permissions"] },
 );
 const repository = object<RepositoryInput>({ url: text, upload: text, ref: looseText });
-const merge = object<MergeInput>({ verify: list(verifyCheck), onConflict: text });
+const merge = object<MergeInput>({ verify: checks, onConflict: text });
 
 const spec = object<JobSpecInput>(
   {

@@ -72,7 +72,8 @@ async function agentLoop(tree: string, run: InProcessRun, index: number): Promis
     isIsolated: false,
     traceparent: `00-${"1".repeat(32)}-${"2".repeat(16)}-01`,
   };
-  const result = await runTask(assignment, { worktree, place: { ...place, tree } }, () => undefined, signal);
+  const hooks = { onUsage: () => undefined, judge: async () => undefined };
+  const result = await runTask(assignment, { worktree, place: { ...place, tree } }, hooks, signal);
   if (result.outcome !== "Done") throw new Error(`loop ${index}: ${result.outcome} ${result.detail}`);
 }
 
