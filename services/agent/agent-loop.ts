@@ -226,6 +226,7 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
       isTruncated,
       usage,
       endpoint,
+      ...(reply.effort === undefined ? {} : { effort: reply.effort }),
       compactions,
     };
     const callsOmitted = reply.toolCalls.length - calls.length;

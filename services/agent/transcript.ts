@@ -1,4 +1,4 @@
-import type { ChatUsage } from "../model/chat.ts";
+import type { ChatUsage, ReplyEffort } from "../model/chat.ts";
 import { clipEnd, clipMiddle } from "./clip.ts";
 import type { Compaction } from "./context/keep-fitting.ts";
 
@@ -31,6 +31,8 @@ export interface TurnRecord {
   /** With the tokens of summaries that were made for this turn. */
   readonly usage: ChatUsage;
   readonly endpoint: string;
+  /** What it took to get the answer: how tools were asked for, what was recovered or mended, and what was thrown away. */
+  readonly effort?: ReplyEffort;
   /** How the conversation was shortened before this answer, oldest first. */
   readonly compactions: readonly Compaction[];
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { checkModelProfile } from "../model/profile/check-model-profile.ts";
 import type { LoadedSettings } from "../platform/config/load-settings.ts";
 import { loadSettings, SettingsError } from "../platform/config/load-settings.ts";
 import type { Environment } from "../platform/config/setting.ts";
@@ -35,6 +36,7 @@ export function upConfig(flags: Readonly<Record<string, unknown>>, env: Environm
   if (values.leaseMs < 2 * values.heartbeatMs) {
     throw new SettingsError("leaseMs must be at least twice heartbeatMs; change --lease-ms or --heartbeat-ms");
   }
+  checkModelProfile(values.modelProfile);
   return { values, loaded, model: modelOf(values) };
 }
 

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { checkModelProfile } from "../model/profile/check-model-profile.ts";
 import type { LoadedSettings } from "../platform/config/load-settings.ts";
 import { loadSettings } from "../platform/config/load-settings.ts";
 import type { Environment } from "../platform/config/setting.ts";
@@ -21,5 +22,7 @@ export function loadConfig(argv: readonly string[], env: Environment, directory:
   const flags = addFlags(command, "worker")
     .parse([...argv], { from: "user" })
     .opts();
-  return loadSettings("worker", { flags, env, directory });
+  const loaded = loadSettings("worker", { flags, env, directory });
+  checkModelProfile(loaded.values.modelProfile);
+  return loaded;
 }

@@ -3,7 +3,6 @@ import { dirname } from "node:path";
 import PQueue from "p-queue";
 import { ripgrepPath } from "../agent/agent-tools.ts";
 import { type ChatModelPool, createChatModel } from "../model/chat-model.ts";
-import { estimatedTokens } from "../model/estimated-tokens.ts";
 import { traceModel } from "../model/traced-model.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import { getObject, putObject } from "../platform/nats/objects.ts";
@@ -82,6 +81,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
       config.modelApiKey === undefined ? { baseUrl } : { baseUrl, apiKey: config.modelApiKey },
     ),
     model: config.model,
+    ...(config.modelProfile === undefined ? {} : { profile: config.modelProfile }),
     requestsMax: config.requestsMax,
     log: logger,
   });
@@ -108,7 +108,8 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     baseResults: await createBaseResults(paths.baseResults),
     runAgentTask: createAgentTask({
       model: traceModel(model, config.model),
-      tokens: estimatedTokens,
+      tokens: model,
+      traits: model.traits,
       shell,
       network,
       transcripts,

@@ -7,7 +7,6 @@ import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/
 import type { TurnRecord } from "../../services/agent/transcript.ts";
 import type { Notice } from "../../services/core/task.ts";
 import { type ChatModelPool, createChatModel } from "../../services/model/chat-model.ts";
-import { estimatedTokens } from "../../services/model/estimated-tokens.ts";
 import { createLogger } from "../../services/platform/telemetry/log.ts";
 import { parseSimConfig } from "../../services/vllm-sim/config.ts";
 import { type SimServer, startSimServer } from "../../services/vllm-sim/server.ts";
@@ -50,7 +49,7 @@ async function work(
   const result = await runAgent(
     {
       model,
-      tokens: estimatedTokens,
+      tokens: model,
       tools: tree.tools,
       instructions: tree.instructions,
       judge: async () => undefined,

@@ -239,7 +239,7 @@ describe("many at once", () => {
   });
 
   test("wait for the engine from the request to the first output, and not while the answer comes in", async () => {
-    const server = await simulator({ slots: 1, decodeMsPerToken: 2 });
+    const server = await simulator({ slots: 1, decodeMsPerToken: 20 });
     const pool = model([server.url]);
     const first = new AbortController();
     const stalled = pool.chat(ask(`${rename}\n[sim: stall]`), first.signal);

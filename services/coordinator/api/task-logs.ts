@@ -82,6 +82,8 @@ function* entriesOf(item: TranscriptItem<unknown>): Generator<LogEntry, void, un
   };
   const content = textOf(turn["content"]);
   if (content !== "") yield { ...base, source: "assistant", text: cut(content) };
+  const effort = describeEffort(record(turn["effort"]));
+  if (effort !== "") yield { ...base, source: "system", text: effort };
   const calls: readonly unknown[] = Array.isArray(turn["calls"]) ? turn["calls"] : [];
   for (const each of calls.slice(0, 256)) {
     const call = record(each);
@@ -89,6 +91,26 @@ function* entriesOf(item: TranscriptItem<unknown>): Generator<LogEntry, void, un
     yield { ...base, source: "assistant", name, text: cut(`${name} ${textOf(call["arguments"])}`) };
     yield { ...base, source: "tool", name, text: cut(textOf(call["result"])) };
   }
+}
+
+/** What it took to get a usable answer; nothing for an ordinary one. */
+function describeEffort(effort: Readonly<Record<string, unknown>>): string {
+  const count = (name: string): number => {
+    const value = effort[name];
+    return typeof value === "number" && Number.isFinite(value) ? Math.max(0, Math.round(value)) : 0;
+  };
+  const rung = textOf(effort["rung"]).slice(0, 16);
+  const repairs = Array.isArray(effort["repairs"]) ? effort["repairs"].map((word) => textOf(word).slice(0, 16)) : [];
+  const discarded = count("discardedReplies");
+  const parts = [
+    ...(rung === "" || rung === "auto" ? [] : [`tools asked for as ${rung}`]),
+    ...(count("recoveredCalls") === 0 ? [] : [`${count("recoveredCalls")} of the calls found in the text`]),
+    ...(repairs.length === 0 ? [] : [`mended: ${repairs.slice(0, 8).join(", ")}`]),
+    ...(discarded === 0
+      ? []
+      : [`${discarded} unusable answers before it (${count("discardedTokens")} tokens, ${count("discardedMs")} ms)`]),
+  ];
+  return parts.join("; ");
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

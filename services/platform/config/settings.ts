@@ -127,6 +127,13 @@ export const settings = {
     neededBy: ["worker"],
     meaning: "The model's name on that server.",
   },
+  modelProfile: {
+    ...text("NAME"),
+    parts: ["up", "worker"],
+    defaultText: "by the model's name",
+    meaning:
+      "How the model is spoken to, where its name does not tell: default, gpt-oss, openai, qwen3-coder, qwen3-thinking, qwen, glm, kimi, minimax, deepseek, mistral, llama, gemma or smollm.",
+  },
   modelApiKey: {
     ...text("KEY"),
     parts: ["up", "worker"],

@@ -7,7 +7,7 @@ import type { TurnRecord } from "../../agent/transcript.ts";
 import { createWorktreeFiles } from "../../agent/worktree-files.ts";
 import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
-import type { ChatModel, TokenCounter } from "../../model/chat.ts";
+import type { ChatModel, ModelTraits, TokenCounter } from "../../model/chat.ts";
 import { createTreeLook } from "../../platform/git/tree-look.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { Tree } from "../workspace/attempt-space.ts";
@@ -34,6 +34,7 @@ export type RunAgentTask = (
 export interface AgentTaskDeps {
   readonly model: ChatModel;
   readonly tokens: TokenCounter;
+  readonly traits: Pick<ModelTraits, "editStyle">;
   readonly shell: SandboxedShell;
   /** Whether the agent's commands may reach the network, where the sandbox can tell. */
   readonly network: boolean;
@@ -51,6 +52,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
       root: place.tree,
       execute: deps.shell.execIn(place, { network: deps.network }),
       only: assignment.tools,
+      editStyle: deps.traits.editStyle,
       scratch: deps.shell.scratchIn(place),
       git: createTreeLook(tree.worktree),
     });
