@@ -1,10 +1,18 @@
 import { metrics } from "../platform/telemetry/metrics.ts";
 import { currentTraceparent, inSpan } from "../platform/telemetry/tracer.ts";
-import type { ChatModel } from "./chat.ts";
+import type { ChatModel, ReplyEffort } from "./chat.ts";
 
 const tokens = metrics.counter(
   "agentd_tokens_total",
   "Tokens as the engine counted them; cached ones are part of input.",
+);
+const answers = metrics.counter(
+  "agentd_model_answers_total",
+  "Model answers by the way in which tools were asked for: all, those with calls found in the text, those with mended calls.",
+);
+const discarded = metrics.counter(
+  "agentd_discarded_answers_total",
+  "Answers that were broken or empty and asked for again, with the tokens and seconds that they cost.",
 );
 const requestSeconds = metrics.histogram(
   "agentd_model_call_seconds",
@@ -57,16 +65,35 @@ export function traceModel(model: ChatModel, name: string): ChatModel {
           ...(port === undefined ? {} : { "server.port": port }),
           "agentd.tool_calls": reply.toolCalls.length,
           "agentd.is_truncated": reply.isTruncated,
+          ...(reply.effort === undefined
+            ? {}
+            : {
+                "agentd.rung": reply.effort.rung,
+                "agentd.recovered_calls": reply.effort.recoveredCalls,
+                "agentd.discarded_answers": reply.effort.discardedReplies,
+              }),
           "agentd.waited_ms": Math.round(waitedMs),
         });
         tokens.add(inputTokens, { kind: "input" });
         tokens.add(cachedTokens, { kind: "cached" });
         tokens.add(outputTokens, { kind: "output" });
+        if (reply.effort !== undefined) recordEffort(reply.effort);
         requestSeconds.record((performance.now() - startedAtMs) / 1_000);
         return reply;
       });
     },
   };
+}
+
+function recordEffort(effort: ReplyEffort): void {
+  const { rung } = effort;
+  answers.add(1, { rung, kind: "all" });
+  if (effort.recoveredCalls > 0) answers.add(1, { rung, kind: "recovered" });
+  if (effort.repairs.length > 0) answers.add(1, { rung, kind: "mended" });
+  if (effort.discardedReplies === 0) return;
+  discarded.add(effort.discardedReplies, { kind: "answers" });
+  discarded.add(effort.discardedTokens, { kind: "tokens" });
+  discarded.add(effort.discardedMs / 1_000, { kind: "seconds" });
 }
 
 function addressOf(endpoint: string): readonly [host: string, port: number | undefined] {

@@ -12,7 +12,6 @@ import PQueue from "p-queue";
 import { pino } from "pino";
 import type { Assignment } from "../../../services/core/worker-protocol.ts";
 import { createChatModel } from "../../../services/model/chat-model.ts";
-import { estimatedTokens } from "../../../services/model/estimated-tokens.ts";
 import { openUserRepository } from "../../../services/platform/git/bare-repository.ts";
 import { createAgentTask } from "../../../services/worker/runner/agent-task.ts";
 import { createSandboxedShell } from "../../../services/worker/workspace/sandboxed-shell.ts";
@@ -40,7 +39,15 @@ const shell = createSandboxedShell({
 });
 const nothing = (): Promise<void> => Promise.resolve();
 const transcripts = { append: nothing, end: nothing, say: () => undefined, close: () => undefined };
-const runTask = createAgentTask({ model, tokens: estimatedTokens, shell, network: true, transcripts, logger: log });
+const runTask = createAgentTask({
+  model,
+  tokens: model,
+  traits: model.traits,
+  shell,
+  network: true,
+  transcripts,
+  logger: log,
+});
 const identity = ["-c", "user.name=b", "-c", "user.email=b@b.invalid", "-c", "gc.auto=0"];
 
 async function git(cwd: string, ...args: readonly string[]): Promise<string> {
