@@ -24,6 +24,8 @@ export interface WatchScope<T> {
 /**
  * Changes of the resources in scope, in order and without a gap. While the present state is given, `resourceVersion`
  * is empty: a watcher that is cut off there starts again. Bookmarks move it on while nothing in scope changes.
+ *
+ * A watcher holds nothing of what it has shown: each change in the store's memory says what was there before.
  * @throws AgentdError WATCH_EXPIRED: list again
  */
 export async function* watchChanges<T>(
@@ -31,21 +33,17 @@ export async function* watchChanges<T>(
   scope: WatchScope<T>,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-  const startRevision = store.revision;
-  const isShown = (value: T): boolean => scope.isInScope(value) && (scope.isSelected?.(value) ?? true);
-  const present = store.list<T>(scope.prefix).filter((entry) => isShown(entry.value));
-  // The last state of what is in scope: a deletion carries it.
-  const known = new Map<string, Entry<T>>(present.map((entry) => [entry.key, entry]));
-  let from = startRevision;
+  let position = store.revision;
   if (scope.resourceVersion === "") {
+    const startRevision = position;
+    const present = store.list<T>(scope.prefix).filter(({ value }) => isShown(scope, value));
     for (const entry of present) yield { type: "ADDED", entry, resourceVersion: "" };
     yield { type: "BOOKMARK", resourceVersion: String(startRevision) };
-  } else from = readVersion(scope.resourceVersion);
-  const seen = new Set(scope.resourceVersion === "" ? known.keys() : []);
+  } else position = readVersion(scope.resourceVersion);
   const ending = new AbortController();
-  const changes = store.watch(from, AbortSignal.any([signal, ending.signal]))[Symbol.asyncIterator]();
-  let position = from;
-  let marked = from;
+  const changes = store.watch(position, AbortSignal.any([signal, ending.signal]))[Symbol.asyncIterator]();
+  const replayed: Replayed<T> = new Map();
+  let marked = position;
   let next = changes.next();
   try {
     for (;;) {
@@ -59,7 +57,7 @@ export async function* watchChanges<T>(
       if (result.done === true) return;
       const change = result.value;
       position = change.revision;
-      const event = toEvent(scope, change, { known, seen, isReplay: change.revision <= startRevision });
+      const event = toEvent(scope, change, replayed);
       if (event !== undefined) {
         marked = position;
         yield event;
@@ -72,44 +70,44 @@ export async function* watchChanges<T>(
   }
 }
 
-interface Memory<T> {
-  readonly known: Map<string, Entry<T>>;
-  /** Keys that the watcher knows of: their changes are MODIFIED. */
-  readonly seen: Set<string>;
-  readonly isReplay: boolean;
-}
+/** What keys held when the replay of the stream passed them; empty once the changes come from memory. */
+type Replayed<T> = Map<string, Entry<T> | "none">;
 
-function toEvent<T>(scope: WatchScope<T>, change: Change, memory: Memory<T>): WatchEvent<T> | undefined {
+function toEvent<T>(scope: WatchScope<T>, change: Change, replayed: Replayed<T>): WatchEvent<T> | undefined {
   const { key, revision, timeMs } = change;
   if (!key.startsWith(scope.prefix)) return undefined;
-  const { known, seen, isReplay } = memory;
+  const before = beforeOf(change, replayed);
   const resourceVersion = String(revision);
   if (change.value === undefined) {
-    const last = known.get(key);
-    if (last === undefined) {
-      // It lived and died before this watcher came: its last state is not known, so neither is whether it is in scope.
-      if (isReplay) throw new AgentdError("WATCH_EXPIRED", "a resource was deleted meanwhile; list again");
-      return undefined;
-    }
-    known.delete(key);
-    seen.delete(key);
-    return { type: "DELETED", entry: { ...last, revision, timeMs }, resourceVersion };
+    // It was made before the replay began: its last state is not known, so neither is whether it is in scope.
+    if (before === undefined) throw new AgentdError("WATCH_EXPIRED", "a resource was deleted meanwhile; list again");
+    if (before === "none" || !isShown(scope, before.value)) return undefined;
+    return { type: "DELETED", entry: { ...before, revision, timeMs }, resourceVersion };
   }
   // Only coordinators write here, from values of this type.
   const value = change.value as T;
   if (!scope.isInScope(value)) return undefined;
   const entry = { key, value, revision, timeMs };
-  if (scope.isSelected?.(value) === false) {
-    // Not selected any more, or never: what a watcher that goes on from long ago knows is not known here.
-    const wasShown = known.delete(key) || isReplay;
-    seen.delete(key);
-    return wasShown ? { type: "DELETED", entry, resourceVersion } : undefined;
+  const wasShown = before === undefined ? undefined : before !== "none" && isShown(scope, before.value);
+  if (!isShown(scope, value)) return wasShown === false ? undefined : { type: "DELETED", entry, resourceVersion };
+  const isAdded = wasShown === undefined ? scope.isNew(value) : !wasShown;
+  return { type: isAdded ? "ADDED" : "MODIFIED", entry, resourceVersion };
+}
+
+/** What the key held before this change; undefined where that is not known. */
+function beforeOf<T>(change: Change, replayed: Replayed<T>): Entry<T> | "none" | undefined {
+  const { key, value, revision, timeMs } = change;
+  if (change.before !== undefined) {
+    replayed.clear();
+    return change.before as Entry<T> | "none";
   }
-  const isEntering = scope.isSelected !== undefined && !isReplay && !known.has(key);
-  known.set(key, entry);
-  const type = !seen.has(key) && (scope.isNew(value) || isEntering) ? "ADDED" : "MODIFIED";
-  seen.add(key);
-  return { type, entry, resourceVersion };
+  const before = replayed.get(key);
+  replayed.set(key, value === undefined ? "none" : { key, value: value as T, revision, timeMs });
+  return before;
+}
+
+function isShown<T>(scope: WatchScope<T>, value: T): boolean {
+  return scope.isInScope(value) && (scope.isSelected?.(value) ?? true);
 }
 
 /** The version that a client sent. @throws AgentdError INVALID_SPEC */

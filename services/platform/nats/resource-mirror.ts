@@ -14,6 +14,8 @@ export interface Change {
   readonly revision: number;
   readonly value: unknown;
   readonly timeMs: number;
+  /** What the key held before, "none" = nothing; absent where that is not known: in what is replayed from the stream. */
+  readonly before?: Entry | "none";
 }
 
 /** A deleted key whose tombstone is still stored. */

@@ -62,20 +62,18 @@ export function createStoreState(limits: ChangeLogLimits, logger: Logger): Store
     apply(group) {
       const isFence = (change: Change): boolean => change.key.startsWith(fencePrefix);
       const changes: Change[] = [];
-      for (const { change } of group) {
-        if (isFence(change)) fences.set(change.key, change);
-        else {
-          mirror.apply(change);
-          changes.push(change);
+      const items = group.map(({ change: received, bytes }) => {
+        const { key, revision } = received;
+        if (isFence(received)) {
+          fences.set(key, received);
+          return { revision, change: undefined, bytes };
         }
-      }
-      log.append(
-        group.map(({ change, bytes }) => ({
-          revision: change.revision,
-          change: isFence(change) ? undefined : change,
-          bytes,
-        })),
-      );
+        const change: Change = { ...received, before: mirror.get(key) ?? "none" };
+        mirror.apply(change);
+        changes.push(change);
+        return { revision, change, bytes };
+      });
+      log.append(items);
       wake(false);
       tell(changes);
     },
