@@ -15,6 +15,8 @@ export interface TailMessage {
   header(name: string): string;
   /** Messages that match and are stored, but not delivered yet. */
   readonly pending: number;
+  /** With a window: makes room for as many as were delivered up to this one. */
+  ack(): void;
 }
 
 /** Where a tail begins: each subject's last message first, or the sequence given. */
@@ -26,14 +28,11 @@ export interface TailOptions {
   /** Absent = all of the stream. */
   readonly filter?: string;
   readonly start: TailStart;
+  /** At most this many messages are on their way or held by a reader that is slow; it must `ack`. Absent: flow control alone. */
+  readonly window?: number;
   readonly onMessage: (message: TailMessage) => void;
   /** Told each time that reading (re)starts, with how many messages match and are yet to come. */
   readonly onOpen?: (pending: number) => void;
-  /**
-   * Asked when the server wants to know whether to go on: while it is true nothing more is asked for, and about a
-   * window of the server's flow control (tens of MiB at most) may still arrive. Call `goOn` when it turned false.
-   */
-  readonly isFull?: () => boolean;
   /** Asked each time before reading (re)starts; may move the start, for example to rebuild. */
   readonly onStart?: (start: TailStart) => Promise<TailStart>;
 }
@@ -42,8 +41,6 @@ export interface TailOptions {
 export interface StreamTail {
   /** Starts again from where `start` says; for a reader that found a hole. */
   restart(start: TailStart): void;
-  /** Lets the server send on after `isFull` held it. */
-  goOn(): void;
   close(): Promise<void>;
 }
 
@@ -71,7 +68,6 @@ export function tailStream(link: NatsLink, options: TailOptions): StreamTail {
     resume: options.start,
     generation: 0,
     session: undefined,
-    heldFlow: undefined,
     wake: undefined,
     stopping: stopping.signal,
   };
@@ -81,11 +77,6 @@ export function tailStream(link: NatsLink, options: TailOptions): StreamTail {
     restart(start) {
       state.resume = start;
       invalidate(state);
-    },
-    goOn() {
-      if (state.heldFlow === undefined || !link.isConnected) return;
-      link.connection.publish(state.heldFlow);
-      state.heldFlow = undefined;
     },
     async close() {
       stopStates();
@@ -102,15 +93,12 @@ interface TailState {
   /** Grows when what is being read counts no more: messages of an older session are dropped. */
   generation: number;
   session: Session | undefined;
-  /** The server's question whether to go on, not answered yet. */
-  heldFlow: string | undefined;
   wake: (() => void) | undefined;
   readonly stopping: AbortSignal;
 }
 
 function invalidate(state: TailState): void {
   state.generation += 1;
-  state.heldFlow = undefined;
   state.session?.subscription.unsubscribe();
   state.wake?.();
 }
@@ -155,8 +143,8 @@ async function begin(link: NatsLink, options: TailOptions, state: TailState): Pr
     if (mine !== state.generation) return;
     if (error !== null) return invalidate(state);
     if (heard !== undefined) heard.lastHeardMs = performance.now();
-    if (isControl(msg)) return answerControl(link, options, state, msg);
-    const message = parseTailMessage(msg);
+    if (isControl(msg)) return answerControl(link, msg);
+    const message = parseTailMessage(link, msg);
     if (message === undefined || message.delivery !== delivered + 1) return invalidate(state);
     delivered += 1;
     state.resume = { kind: "sequence", seq: message.seq + 1 };
@@ -181,18 +169,20 @@ async function begin(link: NatsLink, options: TailOptions, state: TailState): Pr
 }
 
 /** A stalled consumer names the subject to answer in its heartbeats. */
-function answerControl(link: NatsLink, options: TailOptions, state: TailState, msg: Msg): void {
+function answerControl(link: NatsLink, msg: Msg): void {
   const flow = msg.reply ?? "";
   const subject = flow !== "" ? flow : (msg.headers?.get("Nats-Consumer-Stalled") ?? "");
   if (subject === "") return;
-  if (options.isFull?.() === true) state.heldFlow = subject;
-  else link.connection.publish(subject);
+  link.connection.publish(subject);
 }
 
 function consumerConfig(options: TailOptions, start: TailStart, inbox: string): Partial<ConsumerConfig> {
   return {
     deliver_subject: inbox,
-    ack_policy: AckPolicy.None,
+    ...(options.window === undefined
+      ? { ack_policy: AckPolicy.None }
+      : // A reader may stall for long: nothing is to be given up, or handed out again, meanwhile.
+        { ack_policy: AckPolicy.All, max_ack_pending: options.window, ack_wait: nanos(24 * 3_600_000) }),
     max_deliver: 1,
     replay_policy: ReplayPolicy.Instant,
     flow_control: true,
@@ -246,7 +236,7 @@ function isControl(msg: Msg): boolean {
  * Reads the delivery's metadata from the reply subject: `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.
  * <consumer seq>.<time ns>.<pending>`, or with domain and account hash before the stream (ADR-15).
  */
-function parseTailMessage(msg: Msg): (TailMessage & { readonly delivery: number }) | undefined {
+function parseTailMessage(link: NatsLink, msg: Msg): (TailMessage & { readonly delivery: number }) | undefined {
   const tokens = (msg.reply ?? "").split(".");
   const offset = tokens.length >= 11 ? 2 : 0;
   if (tokens[0] !== "$JS" || tokens[1] !== "ACK" || tokens.length < 9) return undefined;
@@ -260,5 +250,8 @@ function parseTailMessage(msg: Msg): (TailMessage & { readonly delivery: number 
     data: msg.data,
     pending: Number(pending),
     header: (name) => msg.headers?.get(name) ?? "",
+    ack: () => {
+      if (msg.reply !== undefined && link.isConnected) link.connection.publish(msg.reply, "+ACK");
+    },
   };
 }
