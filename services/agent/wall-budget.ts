@@ -1,8 +1,14 @@
-/** The current time; production gives `Date`, tests a hand-driven one. */
+/** The current time; production gives {@link steadyClock}, tests a hand-driven one. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
 }
+
+/**
+ * The time of day as it was when the process started, and what has passed since: a clock that is set or jumps takes no wall
+ * time from an attempt, and gives it none.
+ */
+export const steadyClock: Clock = { now: () => performance.timeOrigin + performance.now() };
 
 /** The wall time of one attempt, which stands still while the attempt waits for the engine. */
 export interface WallBudget {

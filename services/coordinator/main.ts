@@ -100,12 +100,14 @@ async function serve(signal: AbortSignal): Promise<void> {
   const searchPath = process.env["PATH"] === undefined ? {} : { searchPath: process.env["PATH"] };
   const { leaseMs, leaderTtlMs } = config;
   const nowMs = (): number => Date.now();
+  const monotonicMs = (): number => performance.now();
   const moreWork = (parts: ReplicaParts): readonly LeaderWork[] => [
     { name: "planner", run: (work) => runPlanner({ ...parts, log, nowMs }, work) },
     // A push may need more than a fetch: it gets the whole environment of whoever started the coordinator.
     {
       name: "publisher",
-      run: (work) => runPublisher({ ...parts, log, nowMs, gitEnvironment: definedVariables(process.env) }, work),
+      run: (work) =>
+        runPublisher({ ...parts, log, nowMs, monotonicMs, gitEnvironment: definedVariables(process.env) }, work),
     },
     {
       name: "telemetry",

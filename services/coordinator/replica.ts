@@ -51,6 +51,8 @@ export interface ReplicaOptions {
   readonly moreWork?: (parts: ReplicaParts) => readonly LeaderWork[];
   /** Default 10 s. */
   readonly orphansEveryMs?: number;
+  /** Default the machine's; for tests of a clock that jumps. */
+  readonly nowMs?: () => number;
   /** Between a merger's last read and its batch; for tests. */
   readonly beforeBatch?: (uid: string) => Promise<void>;
 }
@@ -74,7 +76,7 @@ export interface Replica extends ReplicaParts, AsyncDisposable {
 
 /** Opens the store and takes part in the election; while it leads, it grants, expires, dispatches, merges and reconciles. */
 export async function startReplica(options: ReplicaOptions, signal: AbortSignal): Promise<Replica> {
-  const { link, log } = options;
+  const { link, log, nowMs = systemNowMs } = options;
   await using opened = new AsyncDisposableStack();
   const store = opened.use(await openStore(link, {}, signal));
   const tokens = createAttemptTokens(await loadSigningKey(link, signal));
@@ -101,7 +103,7 @@ export async function startReplica(options: ReplicaOptions, signal: AbortSignal)
 
 function leaderWorks(options: ReplicaOptions, parts: ReplicaParts, tokens: ReturnType<typeof createAttemptTokens>) {
   const { link, store, index, fleet, events, repositories, election } = parts;
-  const { log, leaseMs } = options;
+  const { log, leaseMs, nowMs = systemNowMs } = options;
   const isLeader = (): boolean => election.isLeader();
   const isConnected = (): boolean => link.isConnected;
   const base = {
@@ -145,6 +147,6 @@ function leaderWorks(options: ReplicaOptions, parts: ReplicaParts, tokens: Retur
   return { leases, list, store, isLeader, nowMs, stopAttempts };
 }
 
-const nowMs = (): number => Date.now();
+const systemNowMs = (): number => Date.now();
 const monotonicMs = (): number => performance.now();
 const random = (): number => Math.random();

@@ -1,6 +1,7 @@
 import type { Job, JobHead } from "./job.ts";
 import { isEnded } from "./outcomes.ts";
 import { findCondition } from "./resource.ts";
+import { isBackOffOver } from "./retry-delay.ts";
 import { isRetryWanted } from "./setup-health.ts";
 import type { Task, TaskState } from "./task.ts";
 
@@ -68,7 +69,7 @@ export function findBlocker(
   if (deadline !== undefined && deadline <= nowMs) return { kind: "PastDeadline" };
   const dependency = findDependencyBlocker(spec.dependsOn, siblings);
   if (dependency !== undefined) return dependency;
-  if (status.notBeforeMs > nowMs) return { kind: "BackOff", untilMs: status.notBeforeMs };
+  if (!isBackOffOver(status.notBeforeMs, nowMs)) return { kind: "BackOff", untilMs: status.notBeforeMs };
   const { parallelism } = job.spec;
   if (spec.kind === "Agent" && parallelism > 0 && siblings.running >= parallelism) {
     return { kind: "Parallelism", running: siblings.running, parallelism };

@@ -1,5 +1,5 @@
-import { expect, it } from "vitest";
-import { retryDelayMs } from "./retry-delay.ts";
+import { describe, expect, it } from "vitest";
+import { isBackOffOver, retryDelayMs } from "./retry-delay.ts";
 
 it.each([
   ["Infra", 0, 1_000],
@@ -15,4 +15,14 @@ it.each([
   expect(retryDelayMs(outcome, before, () => 0.5)).toBe(expected);
   expect(retryDelayMs(outcome, before, () => 0)).toBe(Math.round(expected * 0.7));
   expect(retryDelayMs(outcome, before, () => 0.999_999_999)).toBe(Math.round(expected * 1.3));
+});
+
+describe("isBackOffOver", () => {
+  it("waits for the time that was written, but not for one that only a clock set back explains", () => {
+    const nowMs = 1_000_000;
+    expect(isBackOffOver(nowMs + 1, nowMs)).toBe(false);
+    expect(isBackOffOver(nowMs + 78_000, nowMs)).toBe(false);
+    expect(isBackOffOver(nowMs, nowMs)).toBe(true);
+    expect(isBackOffOver(nowMs + 3_600_000, nowMs)).toBe(true);
+  });
 });

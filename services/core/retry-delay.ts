@@ -6,6 +6,14 @@ const longestDelayMs = 60_000;
 const jitterShare = 0.3;
 
 /**
+ * Whether a task's back-off is over. One that would last longer than any that {@link retryDelayMs} gives was written by a clock
+ * that has been set back since, or runs ahead of ours: it must not hold the task for as long as the clocks differ.
+ */
+export function isBackOffOver(notBeforeMs: number, nowMs: number): boolean {
+  return notBeforeMs <= nowMs || notBeforeMs - nowMs > longestDelayMs * (1 + jitterShare);
+}
+
+/**
  * Milliseconds until the next attempt may start after an attempt ended with `outcome`.
  *
  * Infrastructure ends wait min(1 s · 2^n, 60 s) ± 30 %, where n is the number of such ends directly before this one; the

@@ -3,7 +3,7 @@ import type { JobSpec } from "./job.ts";
 import { isEnded, outcomeRules, reopenLimit, verifyBackoffLimit } from "./outcomes.ts";
 import type { Usage } from "./resource.ts";
 import { addUsage, noUsage } from "./resource.ts";
-import { retryDelayMs } from "./retry-delay.ts";
+import { isBackOffOver, retryDelayMs } from "./retry-delay.ts";
 import type {
   Attempt,
   ChangedFiles,
@@ -142,7 +142,7 @@ function statusAfter(task: Task, event: TaskEvent, rules: TaskRules): TaskStatus
 function granted(task: Task, event: Extract<TaskEvent, { type: "Granted" }>, rules: TaskRules): TaskStatus {
   const { status } = task;
   if (status.state !== "Pending") throw stateConflict(task, "started");
-  if (status.notBeforeMs > rules.nowMs) {
+  if (!isBackOffOver(status.notBeforeMs, rules.nowMs)) {
     throw new AgentdError("STATE_CONFLICT", `task ${task.metadata.name} waits for its back-off`);
   }
   const attempt = status.attempt + 1;

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Command, CommanderError } from "commander";
@@ -24,16 +23,13 @@ function version(): string {
   return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
 }
 
-/** Becomes one service: its flags, its output, its exit code; signals go on to it. */
-async function runService(service: string, args: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, [...nodeArguments(service), ...args], { stdio: "inherit" });
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
-  process.on("SIGTERM", forward);
-  process.on("SIGINT", forward);
-  return await new Promise<number>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code) => resolve(code ?? 1));
-  });
+/**
+ * Becomes one service: its flags, its output, its exit code, and its process id: a signal, SIGKILL too, reaches the service
+ * itself, and nothing stands between it and a container's init.
+ */
+function becomeService(service: string, args: readonly string[]): never {
+  if (process.execve === undefined) throw new Error("this Node cannot replace a process; agentd needs Node 24");
+  return process.execve(process.execPath, [process.execPath, ...nodeArguments(service), ...args]);
 }
 
 /** As shells say it: 128 and SIGINT. */
@@ -97,9 +93,7 @@ async function main(): Promise<number> {
       .helpOption(false)
       .allowUnknownOption()
       .argument("[args...]", "flags of the service; --help lists them")
-      .action(async (args: readonly string[]) => {
-        code = await runService(name, args);
-      });
+      .action((args: readonly string[]) => becomeService(name, args));
   }
   try {
     await program.parseAsync(process.argv);

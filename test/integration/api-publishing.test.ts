@@ -29,7 +29,14 @@ const plan = (uid: string) => planTasks(api, uid, signal);
 const land = (uid: string, job: string, task: string) => landTask(api, { uid, job, task }, signal);
 
 describe("publishing", () => {
-  const publisher = () => createPublisher({ ...api.deps, gitEnvironment: {}, pushEveryMs: 0, attemptsMax: 2 });
+  const publisher = () =>
+    createPublisher({
+      ...api.deps,
+      monotonicMs: () => performance.now(),
+      gitEnvironment: {},
+      pushEveryMs: 0,
+      attemptsMax: 2,
+    });
   const published = async (job: string) =>
     (await api.jobs.getJob({ name: nameOf(job) }, call)).status?.conditions.find(({ type }) => type === "Published");
 

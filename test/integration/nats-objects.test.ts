@@ -150,7 +150,8 @@ test("parts of failed puts are swept when they are old, objects never", async ()
   const { name } = await putObject(link, "agentd", Buffer.from("whole"), signal);
   expect((await statObject(link, "agentd", name, signal))?.size).toBe(5);
   await link.js.publish("$O.agentd.C.abandoned", "part");
-  expect(await sweepChunks(link, "agentd", Date.now() - 60_000, signal)).toBe(0);
-  expect(await sweepChunks(link, "agentd", Date.now() + 60_000, signal)).toBe(1);
+  const hasRested = (subject: string) => subject === "$O.agentd.C.abandoned";
+  expect(await sweepChunks(link, "agentd", { olderThanMs: Date.now() - 60_000, hasRested }, signal)).toBe(0);
+  expect(await sweepChunks(link, "agentd", { olderThanMs: Date.now() + 60_000, hasRested }, signal)).toBe(1);
   expect((await readObject(link, "agentd", name, {}, signal)).toString()).toBe("whole");
 });

@@ -27,6 +27,7 @@ export interface PublisherDeps {
   /** Failed pushes in a row after which the publisher gives up until the head moves. Default 8. */
   readonly attemptsMax?: number;
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
 }
 
 /** Lets the job's branch on the origin follow its head. To be run by the leader only. */
@@ -73,18 +74,18 @@ export function createPublisher(deps: PublisherDeps): Publisher {
       // Then its download publishes it, as for an upload.
       if (!spec.target.push) return undefined;
       if (isPublishedAt(job.value, commit) || hasGivenUpAt(job.value, commit)) return undefined;
-      const sinceMs = deps.nowMs() - (pushedAtMs.get(uid) ?? Number.NEGATIVE_INFINITY);
+      const sinceMs = deps.monotonicMs() - (pushedAtMs.get(uid) ?? Number.NEGATIVE_INFINITY);
       const everyMs = deps.pushEveryMs ?? pushEveryMsDefault;
       if (!isFinished && sinceMs < everyMs) return { afterMs: everyMs - sinceMs };
-      const waitMs = (notBeforeMs.get(uid) ?? 0) - deps.nowMs();
+      const waitMs = (notBeforeMs.get(uid) ?? Number.NEGATIVE_INFINITY) - deps.monotonicMs();
       if (waitMs > 0) return { afterMs: waitMs };
-      pushedAtMs.set(uid, deps.nowMs());
+      pushedAtMs.set(uid, deps.monotonicMs());
       const attributes = { "agentd.branch": head.value.branch, "agentd.commit": commit };
       const next = await inSpan("publish", { parent: jobSpan(job.value), attributes }, () =>
         publish(deps, job, head.value, url, signal),
       );
       if (next === undefined) notBeforeMs.delete(uid);
-      else notBeforeMs.set(uid, deps.nowMs() + next.afterMs);
+      else notBeforeMs.set(uid, deps.monotonicMs() + next.afterMs);
       return next;
     },
   };

@@ -15,6 +15,7 @@ export interface SweepDeps {
   readonly repositories: JobRepositories;
   readonly log: Logger;
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
   /** Default 10 s. */
   readonly orphansEveryMs?: number;
 }
@@ -23,6 +24,10 @@ const orphansEveryMs = 10_000;
 const tombstonesEveryMs = 10 * 60_000;
 const objectsEveryMs = 3_600_000;
 const deletesPerBatch = 200;
+/** See {@link createRest}; shorter than the time between two sweeps of objects. */
+const restMs = objectsEveryMs / 2;
+/** Names under watch; more wait for a later sweep. */
+const restingMax = 100_000;
 /** An object that nothing refers to is deleted after this; a new reference is made only to one half as old. */
 const objectAgeMs = 24 * 3_600_000;
 /** A request id is remembered this long after its job is gone. */
@@ -31,6 +36,7 @@ const requestAgeMs = 24 * 3_600_000;
 /** Removes what nothing needs any more until the signal aborts; to be run by the leader only. */
 export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<void> {
   const { log } = deps;
+  const hasRested = createRest(deps.monotonicMs);
   await Promise.all([
     runPeriodically(
       {
@@ -61,7 +67,7 @@ export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<v
         everyMs: objectsEveryMs,
         log,
         work: async (workSignal) => {
-          await sweepObjects(deps, workSignal);
+          await sweepObjects({ ...deps, hasRested }, workSignal);
         },
       },
       signal,
@@ -107,9 +113,25 @@ export async function sweepOrphans(store: ResourceStore, nowMs: number, signal: 
   return orphans.length;
 }
 
+/**
+ * Ages come from clocks that may jump: a day forward, and everything that was just stored and is about to be referred to looks
+ * old. So a name must also have been found unreferenced half an hour ago, counted by a clock that cannot jump.
+ */
+export function createRest(monotonicMs: () => number): (name: string) => boolean {
+  const foundAtMs = new Map<string, number>();
+  return (name) => {
+    const nowMs = monotonicMs();
+    const sinceMs = foundAtMs.get(name);
+    if (sinceMs === undefined && foundAtMs.size < restingMax) foundAtMs.set(name, nowMs);
+    if (sinceMs === undefined || nowMs - sinceMs < restMs) return false;
+    foundAtMs.delete(name);
+    return true;
+  };
+}
+
 /** Deletes objects of bucket `agentd` that no resource names and that are older than 24 h, and parts of failed puts. */
 export async function sweepObjects(
-  deps: Pick<SweepDeps, "link" | "store" | "log" | "nowMs">,
+  deps: Pick<SweepDeps, "link" | "store" | "log" | "nowMs"> & { readonly hasRested: (name: string) => boolean },
   signal: AbortSignal,
 ): Promise<number> {
   const { link, store, log } = deps;
@@ -119,11 +141,13 @@ export async function sweepObjects(
   const marked = markObjects(store);
   let deleted = 0;
   for (const { name, modifiedAtMs } of objects) {
-    if (marked.has(name) || modifiedAtMs >= oldestMs) continue;
+    if (marked.has(name) || modifiedAtMs >= oldestMs || !deps.hasRested(name)) continue;
     await deleteObject(link, "agentd", name, signal);
     deleted += 1;
   }
-  for (const bucket of Object.values(bucketNames)) await sweepChunks(link, bucket, oldestMs, signal);
+  for (const bucket of Object.values(bucketNames)) {
+    await sweepChunks(link, bucket, { olderThanMs: oldestMs, hasRested: deps.hasRested }, signal);
+  }
   if (deleted > 0) log.info({ deleted }, "unreferenced objects deleted");
   return deleted;
 }

@@ -2,6 +2,7 @@ import type { ChatFailure } from "../retry.ts";
 
 /** Time as the model room needs it; a test passes its own. */
 export interface ModelClock {
+  /** Milliseconds since the epoch, about: it never jumps, whatever is done to the machine's clock. */
   now(): number;
   /** Runs `run` after `delayMs`; the returned function takes it back. */
   after(delayMs: number, run: () => void): () => void;
@@ -9,7 +10,7 @@ export interface ModelClock {
 
 /** The clock of this machine. */
 export const systemModelClock: ModelClock = {
-  now: () => Date.now(),
+  now: () => performance.timeOrigin + performance.now(),
   after: (delayMs, run) => {
     const timer = setTimeout(run, Math.min(delayMs, 2 ** 31 - 1));
     return () => {

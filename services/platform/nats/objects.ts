@@ -171,12 +171,12 @@ export async function listObjects(
 
 /**
  * Removes chunks that no object's description names, from puts that failed, when the newest is older than
- * `olderThanMs` (server time). Returns how many such puts. Coordinators only. @throws STORE_UNAVAILABLE
+ * `olderThanMs` (server time) and `hasRested` agrees. Returns how many such puts. Coordinators only. @throws STORE_UNAVAILABLE
  */
 export async function sweepChunks(
   link: NatsLink,
   bucket: BucketName,
-  olderThanMs: number,
+  { olderThanMs, hasRested }: { readonly olderThanMs: number; readonly hasRested: (subject: string) => boolean },
   signal: AbortSignal,
 ): Promise<number> {
   const stream = objectStream(bucket);
@@ -195,7 +195,7 @@ export async function sweepChunks(
       () => link.jsm.streams.getMessage(stream, { last_by_subj: subject }),
       signal,
     );
-    if (last === null || last.time.getTime() >= olderThanMs) continue;
+    if (last === null || last.time.getTime() >= olderThanMs || !hasRested(subject)) continue;
     await withLink(link, doing, () => link.jsm.streams.purge(stream, { filter: subject }), signal);
     swept += 1;
   }

@@ -4,6 +4,7 @@ import { createRepositoryInstructions } from "../../agent/context/instructions.t
 import { systemPrompt } from "../../agent/prompt.ts";
 import { traceTools } from "../../agent/tools/traced-tools.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
+import { steadyClock } from "../../agent/wall-budget.ts";
 import { createWorktreeFiles } from "../../agent/worktree-files.ts";
 import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
@@ -70,7 +71,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
           tokens: deps.tokens,
           tools: traceTools(tools),
           instructions,
-          clock: Date,
+          clock: steadyClock,
           onTurn,
           judge: hooks.judge,
           log: deps.logger.child({ uid, task, attempt }),

@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TaskService } from "../../services/gen/agentd/v1/task_service_pb.ts";
+import { createGrpcChannel } from "../../services/platform/grpc/client.ts";
+import { CallError } from "../../services/platform/grpc/status.ts";
+import { eventually, runAgentctl } from "../support/agentd.ts";
+import { manifestOf, type TaskJson } from "../support/jobs.ts";
+import { startTestServer, type TestServer } from "../support/nats-server.ts";
+import { freePort, openPartsStage, type PartsStage, type TestPart } from "../support/part.ts";
+import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+
+const taskCount = 16;
+let server: TestServer;
+let stage: PartsStage;
+let repository: SampleRepository;
+let workers: TestPart[];
+
+beforeAll(async () => {
+  server = await startTestServer();
+  stage = await openPartsStage(server, `http://127.0.0.1:${await freePort()}/v1`);
+  const names = Array.from({ length: taskCount }, (_, index) => `f${index}`);
+  repository = createRepository(
+    Object.fromEntries(names.map((name) => [`src/${name}.js`, `var ${name} = 1;\nmodule.exports = ${name};\n`])),
+  );
+  await stage.simulator("--decode-ms-per-token=20").ready();
+  workers = ["w-1", "w-2"].map((name) => stage.worker(name));
+}, 60_000);
+
+afterAll(async () => {
+  await stage?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
+  repository?.[Symbol.dispose]();
+});
+
+const grpcOf = async (part: TestPart): Promise<string> => (await part.ready())["listen"] ?? "";
+const ctl = async (part: TestPart, ...args: readonly string[]) =>
+  await runAgentctl(["--server", await grpcOf(part), ...args], { cwd: repository.path });
+
+async function leads(part: TestPart): Promise<boolean> {
+  const response = await fetch(`${(await part.ready())["http"] ?? ""}/metrics`).catch(() => undefined);
+  return (await response?.text())?.includes("agentd_leader 1") ?? false;
+}
+
+async function apply(part: TestPart, job: string, marker = ""): Promise<void> {
+  const input = manifestOf(
+    job,
+    `  repository: { url: ., ref: main }
+  plan: { forEach: { glob: "src/*.js" } }
+  template:
+    prompt: "Convert var to const or let in {{item}} ${marker}"
+    checks: [{ name: no-var, run: "! grep -nw var {{item}}" }]
+`,
+  );
+  const args = ["--server", await grpcOf(part), "apply", "-f", "-"];
+  expect(await runAgentctl(args, { cwd: repository.path, input })).toMatchObject({ code: 0 });
+}
+
+async function tasks(part: TestPart, job: string): Promise<readonly TaskJson[]> {
+  const { stdout, stderr, code } = await ctl(part, "get", "tasks", "-l", `job=${job}`, "-o", "json");
+  if (code !== 0) throw new Error(stderr);
+  return (JSON.parse(stdout) as { items: TaskJson[] }).items;
+}
+
+/** A change as two watches must agree on it. */
+interface Seen {
+  readonly version: string;
+  readonly name: string;
+  readonly state: string;
+}
+
+/** Watches the tasks of a job until `isEnough`, or until the server goes away. */
+async function watch(
+  part: TestPart,
+  job: string,
+  from: string,
+  into: Seen[],
+  isEnough: () => boolean = () => false,
+): Promise<void> {
+  await using channel = createGrpcChannel(await grpcOf(part));
+  const ending = new AbortController();
+  const request = { parent: `namespaces/default/jobs/${job}`, resourceVersion: from };
+  try {
+    for await (const change of channel.client(TaskService).watchTasks(request, { signal: ending.signal })) {
+      // What is there when a watch begins without a version has none; the bookmark after it has.
+      const { task, resourceVersion: version } = change;
+      if (version !== "") into.push({ version, name: task?.metadata?.name ?? "", state: task?.status?.state ?? "" });
+      if (isEnough()) return;
+    }
+  } catch (error) {
+    if (!(error instanceof CallError) || error.status !== "UNAVAILABLE") throw error;
+  } finally {
+    ending.abort();
+  }
+}
+
+const changesOf = (seen: readonly Seen[]): readonly Seen[] => seen.filter(({ name }) => name !== "");
+const sound = (job: string): string =>
+  `job/${job} sound: ${taskCount} tasks, ${taskCount} merge commits, 0 differences\n`;
+
+describe("two coordinators", () => {
+  it("go on where the leader was killed: another leads within 15 s, and a watch misses and repeats nothing", async () => {
+    const first = stage.coordinator("a");
+    await first.ready();
+    await eventually("the first leads", async () => ((await leads(first)) ? true : undefined));
+    const second = stage.coordinator("b");
+    await second.ready();
+    await apply(second, "watched");
+    const seen: Seen[] = [];
+    const succeeded = () => seen.filter(({ state }) => state === "Succeeded").length;
+    const watching = watch(first, "watched", "", seen);
+    await eventually("some merges, and more to come", () => (succeeded() >= 4 ? true : undefined));
+    expect(succeeded()).toBeLessThan(taskCount);
+    const killedMs = performance.now();
+    first.kill("SIGKILL");
+    await watching;
+    await eventually("the second leads", async () => ((await leads(second)) ? true : undefined), 15_000);
+    expect(performance.now() - killedMs).toBeLessThan(15_000);
+    const start = seen[0]?.version ?? "";
+    const last = seen.at(-1)?.version ?? "";
+    await watch(second, "watched", last, seen, () => succeeded() === taskCount);
+    const replay: Seen[] = [];
+    const isWhole = () => replay.filter(({ state }) => state === "Succeeded").length === taskCount;
+    await watch(second, "watched", start, replay, isWhole);
+    expect(changesOf(seen).slice(start === seen[0]?.version && seen[0]?.name !== "" ? 1 : 0)).toEqual(
+      changesOf(replay),
+    );
+    expect(changesOf(replay).length).toBeGreaterThan(taskCount);
+    expect((await ctl(second, "fsck")).stdout).toBe(sound("watched"));
+    second.kill("SIGKILL");
+    await second.exited;
+  }, 120_000);
+
+  it("and their workers are started anew one after the other under load, and no attempt is lost", async () => {
+    const coordinators = [stage.coordinator("a"), stage.coordinator("b")];
+    await Promise.all(coordinators.map((part) => part.ready()));
+    await apply(coordinators[0] as TestPart, "rolled", "[sim: slow 1000ms]");
+    const anew = async (part: TestPart, start: () => TestPart): Promise<TestPart> => {
+      part.kill("SIGTERM");
+      expect(await part.exited).toBe(0);
+      const next = start();
+      await next.ready();
+      return next;
+    };
+    for (const [index, name] of ["a", "b"].entries()) {
+      coordinators[index] = await anew(coordinators[index] as TestPart, () => stage.coordinator(name));
+      // As a rolling restart does: the next one only when this one is ready.
+      const { http = "" } = await coordinators[index].ready();
+      await eventually("it is ready", async () => ((await fetch(`${http}/readyz`)).ok ? true : undefined));
+    }
+    const [first] = coordinators as [TestPart];
+    const states = (await tasks(first, "rolled")).map(({ status }) => status.state);
+    expect(states).toContain("Pending");
+    for (const [index, name] of ["w-1", "w-2"].entries()) {
+      workers[index] = await anew(workers[index] as TestPart, () => stage.worker(name));
+    }
+    expect(await ctl(first, "wait", "job/rolled", "--timeout=60s")).toMatchObject({ code: 0 });
+    const done = await tasks(first, "rolled");
+    expect(done.flatMap(({ status }) => status.attempts ?? []).map(({ outcome }) => outcome)).toEqual(
+      Array.from({ length: taskCount }, () => "Done"),
+    );
+    expect((await ctl(first, "fsck", "job/rolled")).stdout).toBe(sound("rolled"));
+  }, 120_000);
+});
