@@ -5,7 +5,7 @@ import { type GlobalOptions, globalFlags, requestTimeoutMs } from "./global-opti
 import { findVerb, verbSections } from "./registry.ts";
 import { UsageError } from "./resource-name.ts";
 import { type ExitCode, exitCodes, type Place } from "./session.ts";
-import type { Flag, LocalVerb, NamedVerb, ServerVerb } from "./verb.ts";
+import type { Flag, LocalVerb, NamedVerb, ServerVerb, Verb } from "./verb.ts";
 
 /** What the process gives to a command line. */
 export interface CommandLineDeps extends Omit<Place, "globals" | "now"> {
@@ -62,8 +62,7 @@ async function printCompletion(deps: CommandLineDeps, words: readonly string[]):
 
 /** The program with all verbs by name, and the one that `words` call for in full. */
 async function createProgram(deps: CommandLineDeps, words: readonly string[], finish: Finish): Promise<Command> {
-  const program = createRoot(deps);
-  const [first, second] = createRoot(deps).parseOptions([...words]).operands;
+  const [first, second] = createRoot(deps, []).parseOptions([...words]).operands;
   const called = first === "help" ? second : first;
   if (called !== undefined && called !== "help" && findVerb(called) === undefined) {
     const known = verbSections.flatMap(({ verbs }) => verbs.map(({ name }) => name));
@@ -71,6 +70,7 @@ async function createProgram(deps: CommandLineDeps, words: readonly string[], fi
       `there is no command "${called}"${didYouMeanHint(called, known) || ";"} \`agentctl --help\` lists them all`,
     );
   }
+  const program = createRoot(deps, wordsBehind(await findVerb(called ?? "")?.load()));
   for (const { title, verbs } of verbSections) {
     program.commandsGroup(title);
     for (const verb of verbs) await addVerb(program, verb, deps, finish, verb.name === called);
@@ -88,15 +88,36 @@ async function createProgram(deps: CommandLineDeps, words: readonly string[], fi
   return program;
 }
 
-function createRoot(deps: CommandLineDeps): Command {
+/** commander's message, with what was meant: its own suggestions know only what its help shows. */
+function withHint(text: string, candidates: readonly string[]): string {
+  const [, kind, given = ""] = /^error: unknown (option|command) '([^'=]+)/.exec(text) ?? [];
+  if (kind === undefined) return text;
+  const known = candidates.filter((word) => word.startsWith("--") === (kind === "option"));
+  return `${text.trimEnd()}${didYouMeanHint(given, known)}\n`;
+}
+
+/** `--long` flags and names of inner verbs that may stand behind a verb. */
+function wordsBehind(verb: Verb | undefined): readonly string[] {
+  const longs = (flags: string): readonly string[] => /--[a-z-]+/.exec(flags) ?? [];
+  const global = globalFlags.flatMap(([flags]) => longs(flags));
+  if (verb === undefined) return global;
+  if (verb.kind === "group") return [...global, ...verb.verbs.map(({ name }) => name)];
+  return [...global, ...verb.flags.flatMap(({ flags }) => longs(flags))];
+}
+
+function createRoot(deps: CommandLineDeps, candidates: readonly string[]): Command {
   const root = new Command("agentctl")
     .description("Runs batch jobs of coding sub-agents on agentd and lands their work on one branch.")
     .usage("COMMAND [flags]")
-    .showSuggestionAfterError()
+    .showSuggestionAfterError(false)
     .showHelpAfterError("See `agentctl --help`, or `agentctl COMMAND --help` for examples.")
     .exitOverride()
     .configureHelp({ helpWidth: Math.min(deps.terminal.columns, 120) })
-    .configureOutput({ writeOut: (text) => deps.terminal.out(text), writeErr: (text) => deps.terminal.err(text) });
+    .configureOutput({
+      writeOut: (text) => deps.terminal.out(text),
+      writeErr: (text) => deps.terminal.err(text),
+      outputError: (text, write) => write(withHint(text, candidates)),
+    });
   for (const [flags, text] of globalFlags) {
     const option = new Option(flags, text);
     root.addOption(flags.startsWith("-v") ? option.argParser(Number).default(0, "0") : option);

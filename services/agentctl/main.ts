@@ -2,6 +2,8 @@ import process from "node:process";
 import { runCommandLine } from "./command-line.ts";
 import { createTerminal } from "./output/terminal.ts";
 
+// Who calls agentctl can do nothing about what a library should do otherwise one day.
+process.noDeprecation = true;
 const interrupt = new AbortController();
 process.once("SIGINT", () => interrupt.abort(new DOMException("interrupted", "AbortError")));
 process.once("SIGTERM", () => interrupt.abort(new DOMException("interrupted", "AbortError")));

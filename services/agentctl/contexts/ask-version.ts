@@ -41,7 +41,9 @@ export function askVersion(target: Target, timeoutMs: number): Promise<VersionAn
   });
 }
 
-function reasonOf(error: NodeJS.ErrnoException): string {
+function reasonOf(given: NodeJS.ErrnoException): string {
+  // A request that never left says so, and why in its cause.
+  const error = given.cause instanceof Error ? (given.cause as NodeJS.ErrnoException) : given;
   switch (error.code) {
     case "ECONNREFUSED":
       return "connection refused";

@@ -20,7 +20,10 @@ function messageOf(error: unknown, server: string): string {
 function callMessage(error: CallError, server: string): string {
   switch (error.status) {
     case "UNAVAILABLE":
-      return `no agentd at ${server} (${networkReason(error.message)}). Start one with \`agentd up\`, or name another with --server.`;
+      return (
+        tlsMessage(error.message, server) ??
+        `no agentd at ${server} (${networkReason(error.message)}). Start one with \`agentd up\`, or name another with --server.`
+      );
     case "DEADLINE_EXCEEDED":
       return `agentd at ${server} did not answer in time. Try again; \`agentctl get workers\` shows whether it is well.`;
     case "UNIMPLEMENTED":
@@ -30,17 +33,42 @@ function callMessage(error: CallError, server: string): string {
   }
 }
 
+/** What went wrong between the two about TLS, where it did. */
+function tlsMessage(message: string, server: string): string | undefined {
+  const untrusted = /self-signed certificate|unable to (get|verify)[^;.]*certificate|certificate has expired/.exec(
+    message,
+  );
+  if (untrusted !== null) {
+    return `${server} shows a certificate that is not trusted (${untrusted[0]}). Name the certificate of its CA with --ca-file.`;
+  }
+  if (/altnames|Hostname\/IP does not match/.test(message)) {
+    return `the certificate of ${server} is for another name. Use the name that stands in it.`;
+  }
+  if (/wrong version number|packet length too long|EPROTO/.test(message)) {
+    return `${server} does not speak TLS. Leave https:// and --ca-file out if that is as it should be.`;
+  }
+  if (/certificate required|bad certificate|handshake failure/.test(message)) {
+    return `${server} wants a client certificate, which agentctl cannot show yet.`;
+  }
+  return undefined;
+}
+
 function networkReason(message: string): string {
   if (message.includes("ECONNREFUSED")) return "connection refused";
   if (/ENOTFOUND|EAI_AGAIN|Name resolution/.test(message)) return "the host name is unknown";
+  if (/ECONNRESET|Connection dropped|socket hang up|Protocol error|Failed to connect/.test(message)) {
+    return "it ended the connection; does it speak TLS? Then write https://HOST:PORT";
+  }
   if (/ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/.test(message)) return "the host does not answer";
-  return message.slice(0, 200);
+  // grpc-js wraps the last error into two sentences about itself.
+  return (/Last error: (?:Error: )?(.*?)\.? Resolution note/s.exec(message)?.[1] ?? message).slice(0, 200);
 }
 
 function agentdMessage(error: AgentdError): string {
   // One problem is most often the whole message already.
   const more = error.problems.filter((problem) => !error.message.includes(problem.message));
   const fields = more.map((problem) => `\n  ${problem.field}   ${visibleLine(problem.message)}`);
+  const token = error.reason === "UNAUTHENTICATED" ? "; name the file that holds a token with --token-file" : "";
   const retry = error.retryAfterMs === undefined ? "" : `; try again in ${Math.ceil(error.retryAfterMs / 1000)}s`;
-  return `${error.message}${retry}${fields.join("")}`;
+  return `${error.message}${token}${retry}${fields.join("")}`;
 }
