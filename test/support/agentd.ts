@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** The launcher of `agentd`. */
 export const agentdBin = join(root, "services/standalone/bin/agentd");
-const agentctlBin = join(root, "services/agentctl/bin/agentctl");
+/** The launcher of `agentctl`. */
+export const agentctlBin = join(root, "services/agentctl/bin/agentctl");
 
 /** What a command printed and how it ended. */
 export interface CommandResult {
@@ -76,6 +77,29 @@ export function runProgram(file: string, args: readonly string[], options: CtlOp
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(options.input ?? "");
   });
+}
+
+/** A program that runs, with what it has printed so far. */
+export interface RunningProgram {
+  readonly process: ChildProcess;
+  /** Its exit code; -1 when a signal ended it. */
+  readonly ended: Promise<number>;
+  stdout(): string;
+  stderr(): string;
+}
+
+/** Starts a program that the test ends. */
+export function startProgram(file: string, args: readonly string[], cwd: string): RunningProgram {
+  const child = spawn(file, [...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  const ended = new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? -1)));
+  return { process: child, ended, stdout: () => stdout, stderr: () => stderr };
 }
 
 /** Runs agentctl against a server, or none. */
