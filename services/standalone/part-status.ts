@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Argument, type Command } from "commander";
+import { defaultDataDirectory } from "../platform/config/data-directory.ts";
 import type { Environment } from "../platform/config/setting.ts";
-import { defaultDataDirectory } from "../platform/config/settings.ts";
 import type { Readiness } from "../platform/lifecycle/readiness.ts";
 import { levelNames } from "../platform/telemetry/log-level.ts";
 import type { Endpoints } from "./up.ts";

@@ -1,9 +1,10 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { didYouMean } from "../../core/did-you-mean.ts";
+import { defaultDataDirectory } from "./data-directory.ts";
 import type { Environment, PartName, Setting } from "./setting.ts";
 import { defaultOf, flagOf, variableOf } from "./setting.ts";
 import type { SettingName, ValuesOf } from "./settings.ts";
-import { defaultDataDirectory, namesOf, settingNamed, settingNames } from "./settings.ts";
+import { namesOf, settingNamed, settingNames } from "./settings.ts";
 import type { SettingsFile } from "./settings-file.ts";
 import { readSettingsFile } from "./settings-file.ts";
 

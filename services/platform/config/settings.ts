@@ -1,7 +1,7 @@
-import { availableParallelism, homedir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import type { z } from "zod";
 import { levelNames } from "../telemetry/log-level.ts";
+import { defaultDataDirectory } from "./data-directory.ts";
 import type { Environment, PartName, Setting } from "./setting.ts";
 import { choice, durationMs, hostPort, httpUrl, listOf, path, text, toggle, whole } from "./setting.ts";
 
@@ -250,9 +250,4 @@ export function settingNamed(name: string): Setting | undefined {
 /** Names of what a part takes. */
 export function namesOf(part: PartName): readonly SettingName[] {
   return settingNames.filter((name) => (settings[name].parts as readonly PartName[]).includes(part));
-}
-
-/** The data folder of a local `agentd up`: `$XDG_STATE_HOME/agentd`, by default `~/.local/state/agentd`. */
-export function defaultDataDirectory(env: Environment): string {
-  return join(env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "agentd");
 }
