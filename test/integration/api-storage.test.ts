@@ -86,11 +86,13 @@ describe("a store with little room", () => {
 function mountTiny(directory: string, sizeKib: number): Disposable | undefined {
   mkdirSync(directory, { recursive: true });
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${sizeKib}k`, "agentd-test", directory], { stdio: "ignore" });
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", `size=${sizeKib}k`, "agentd-test", directory], {
+      stdio: "ignore",
+    });
   } catch {
     return undefined;
   }
-  return { [Symbol.dispose]: () => execFileSync("umount", ["-l", directory]) };
+  return { [Symbol.dispose]: () => execFileSync("/bin/umount", ["-l", directory]) };
 }
 
 describe("a full disk of the coordinator", () => {

@@ -83,6 +83,8 @@ async function reasonOf(promise: Promise<unknown>): Promise<string> {
     () => undefined,
     (cause: unknown) => cause,
   );
+  // Who reads it elsewhere has no use for a temporary file of ours.
+  if (isAgentdError(error, "BUNDLE_INVALID")) expect(error.metadata).toEqual({});
   return isAgentdError(error) ? `${error.reason}: ${error.message}` : String(error);
 }
 
