@@ -131,6 +131,23 @@ function loopCall(taskText: string): WantedCall {
   return { name: "read", args: { file_path: request !== undefined && "path" in request ? request.path : "README.md" } };
 }
 
+/** Spoilt in ways from which a good client gets the call that was meant. */
+function curableForms(reply: BrainReply): readonly BrainReply[] {
+  const [first] = reply.calls;
+  if (first === undefined) return [];
+  const { name, arguments: args } = first;
+  const call = `{"name": ${JSON.stringify(name)}, "arguments": ${args}}`;
+  const withFirst = (spoilt: typeof first): BrainReply => ({ ...reply, calls: [spoilt, ...reply.calls.slice(1)] });
+  return [
+    { content: `Now I call it:\n\`\`\`json\n${call}\n\`\`\``, reasoning: "", calls: [] },
+    { content: `I should call a tool.\n</think>\n<tool_call>${call}</tool_call>`, reasoning: "", calls: [] },
+    { content: "", reasoning: `First this.\n<tool_call>\n${call}\n</tool_call>`, calls: [] },
+    withFirst({ name: `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`, arguments: args }),
+    withFirst({ name, arguments: `${args}${args}` }),
+    withFirst({ name, arguments: JSON.stringify(args) }),
+  ];
+}
+
 /** Spoils an answer in one of the ways that real servers and models do (research: malformed responses). */
 function spoil(reply: BrainReply, conversation: Conversation, isOnce: boolean, seed: number): BrainReply {
   const [first] = reply.calls;
@@ -154,7 +171,8 @@ function spoil(reply: BrainReply, conversation: Conversation, isOnce: boolean, s
     calls: [],
   };
   const thoughtsOnly: BrainReply = { content: "", reasoning: "I should look at the file first.", calls: [] };
-  return [broken, unknown, asText, thoughtsOnly][Math.floor(draw * 4)] ?? broken;
+  const forms = [broken, unknown, asText, thoughtsOnly, ...curableForms(reply)];
+  return forms[Math.floor(draw * forms.length)] ?? broken;
 }
 
 /** The rules as text, for `--help` and the log. */

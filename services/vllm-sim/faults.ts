@@ -11,7 +11,7 @@ export type Fault =
   | { readonly kind: "stall"; readonly isOnce: boolean }
   /** Destroys the socket in the middle of the answer. */
   | { readonly kind: "break"; readonly isOnce: boolean }
-  /** Broken arguments, unknown tools, calls written as text: in every turn, or in the first one. */
+  /** Broken arguments or unknown tools in every turn; or one of ten forms, calls in the text or thoughts among them, in the first. */
   | { readonly kind: "malformed"; readonly isOnce: boolean }
   | { readonly kind: "slow"; readonly delayMs: number };
 
@@ -37,7 +37,7 @@ export const faultMarkers: readonly { readonly marker: string; readonly effect: 
   { marker: "[sim: break]", effect: "closes the socket in the middle of every answer" },
   { marker: "[sim: break-once]", effect: "closes the socket in the middle of the first answer" },
   { marker: "[sim: malformed]", effect: "sends broken arguments or unknown tools in every turn" },
-  { marker: "[sim: malformed-once]", effect: "sends one malformed answer first" },
+  { marker: "[sim: malformed-once]", effect: "sends one malformed answer first, in one of ten forms by the seed" },
   { marker: "[sim: slow 2000ms]", effect: "waits that long before each answer's first token" },
 ];
 

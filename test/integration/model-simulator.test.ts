@@ -188,13 +188,20 @@ describe("answers that fail", () => {
     const server = await simulator();
     const pool = model([server.url]);
     const replies: ChatReply[] = [];
-    for (let index = 0; index < 12; index += 1) {
+    for (let index = 0; index < 40; index += 1) {
       replies.push(await pool.chat(ask(`Replace "${index}" with "b" in src/x.ts\n[sim: malformed-once]`), never));
     }
     const names = replies.map((reply) => reply.toolCalls[0]?.name);
     expect(names).toContain("str_replace_editor");
     expect(names).toContain("read");
     for (const reply of replies) expect(reply.toolCalls).toHaveLength(1);
+    // Most forms need no second answer, and no form is run as something that was not meant.
+    const whole = replies.filter((reply) => reply.toolCalls[0]?.arguments === readCall.arguments);
+    expect(whole.length).toBeGreaterThan(20);
+    const mended = new Set(replies.flatMap((reply) => reply.effort?.repairs ?? []));
+    expect([...mended].sort()).toEqual(["doubled", "name", "unwrapped"]);
+    expect(replies.filter((reply) => (reply.effort?.recoveredCalls ?? 0) > 0).length).toBeGreaterThan(5);
+    expect(replies.filter((reply) => (reply.effort?.discardedReplies ?? 0) > 0).length).toBeGreaterThan(0);
   });
 
   test("are given up when the caller gives up", async () => {
