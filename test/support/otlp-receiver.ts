@@ -28,8 +28,8 @@ export interface OtlpReceiver extends AsyncDisposable {
   text(): string;
 }
 
-/** Starts one on a free port. */
-export async function startOtlpReceiver(): Promise<OtlpReceiver> {
+/** Starts one, on a free port where none is named. */
+export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const metricNames = new Set<string>();
   const bodies: Buffer[] = [];
@@ -46,7 +46,10 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
       response.writeHead(200, { "content-type": "application/x-protobuf" }).end();
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,

@@ -2,20 +2,12 @@ import { expect, test } from "vitest";
 import { eventually, startAgentd } from "../support/agentd.ts";
 import { countStates, manifestOf, tasksOf } from "../support/jobs.ts";
 import { createRepository } from "../support/sample-repository.ts";
+import { servedModel, vllmBaseUrl } from "./served-model.ts";
 
 const agents = 16;
-const baseUrl = process.env["VLLM_BASE_URL"] ?? "http://127.0.0.1:8000/v1";
-
-async function servedModel(): Promise<string> {
-  const response = await fetch(`${baseUrl}/models`);
-  const { data } = (await response.json()) as { data: { id: string }[] };
-  const [model] = data;
-  if (model === undefined) throw new Error(`${baseUrl} serves no model`);
-  return model.id;
-}
 
 async function metric(name: string): Promise<number> {
-  const text = await (await fetch(new URL("/metrics", baseUrl))).text();
+  const text = await (await fetch(new URL("/metrics", vllmBaseUrl))).text();
   const line = text.split("\n").find((each) => each.startsWith(`${name}{`) || each.startsWith(`${name} `));
   return Number(line?.split(" ").at(-1));
 }
@@ -28,7 +20,7 @@ test(`${agents} sub-agents on a real vLLM each end in a truthful outcome, and ev
     ]),
   );
   using repository = createRepository(files);
-  await using agentd = await startAgentd({ slots: agents, model: { url: baseUrl, name: await servedModel() } });
+  await using agentd = await startAgentd({ slots: agents, model: { url: vllmBaseUrl, name: await servedModel() } });
   const manifest = manifestOf(
     "real",
     `  repository: { url: ., ref: main }
