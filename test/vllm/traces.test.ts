@@ -25,9 +25,9 @@ test.skipIf(endpoint === undefined)(
   plan: { forEach: { glob: "src/*.js" } }
   backoffLimit: 0
   template:
-    prompt: "Replace var with const in {{item}}."
+    prompt: "Replace var with const in {{item}}. Answer with one tool call."
     checks: [{ name: no-var, run: "! grep -nw var {{item}}" }]
-    limits: { turns: 2, tokens: 20k, wall: 60s }
+    limits: { turns: 1, tokens: 20k, wall: 120s }
 `,
     );
     await agentd.ctl(["apply", "-f", "-", "--wait", "--timeout=300s"], {
