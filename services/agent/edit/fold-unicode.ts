@@ -9,11 +9,15 @@ export interface Folded {
 
 /** What NFKC leaves alone but keyboards and models write as ASCII (pi: edit tool; codex: seek_sequence.rs). */
 const plainSpelling: ReadonlyMap<string, string> = new Map([
-  ...[..."‘’‚‛′ʼ"].map((mark) => [mark, "'"] as const),
-  ...[..."“”„‟″«»"].map((mark) => [mark, '"'] as const),
-  ...[..."‐‑‒–—―−"].map((mark) => [mark, "-"] as const),
-  ...[..."\u200b\u200c\u200d\u2060\ufeff\u00ad"].map((mark) => [mark, ""] as const),
+  ...characters("‘’‚‛′ʼ", "'"),
+  ...characters("“”„‟″«»", '"'),
+  ...characters("‐‑‒–—―−", "-"),
+  ...characters("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
 ]);
+
+function characters(from: string, to: string): readonly (readonly [string, string])[] {
+  return from.split("").map((character) => [character, to] as const);
+}
 
 /** Plain quotes, dashes, spaces and compatibility forms (NFKC) of one string. */
 export function foldCharacters(text: string): string {

@@ -1,5 +1,5 @@
 import { distance } from "fastest-levenshtein";
-import type { ToolCall, ToolSchema } from "../../model/chat.ts";
+import type { ModelTraits, ToolCall, ToolSchema } from "../../model/chat.ts";
 import { clipEnd, clipMiddle } from "../clip.ts";
 import { ToolError } from "../tool-error.ts";
 import { applyPatchTool } from "./apply-patch.ts";
@@ -63,7 +63,7 @@ const allTools: readonly Tool[] = [
 export const toolNames: readonly string[] = allTools.map((tool) => tool.schema.name);
 
 /** How a model was trained to change files. */
-export type EditStyle = "edit" | "apply_patch";
+export type EditStyle = ModelTraits["editStyle"];
 
 /** Tools that a model of the other style is not offered: more than ten tools confuse small models. */
 const toolsOfStyle: Readonly<Record<EditStyle, readonly string[]>> = {
