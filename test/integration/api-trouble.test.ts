@@ -7,6 +7,7 @@ import { runInNewContext } from "node:vm";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { newTask } from "../../services/coordinator/planner/new-task.ts";
 import type { Job } from "../../services/core/job.ts";
 import type { Worker } from "../../services/core/worker.ts";
 import { WatchEventsRequestSchema } from "../../services/gen/agentd/v1/event_service_pb.ts";
@@ -110,7 +111,12 @@ async function fill(): Promise<void> {
       const value: Worker = { kind: "Worker", metadata, spec: { slots: 1 }, status: state };
       return { key: keys.worker(name), value, expected: 0 };
     });
-    await api.store.commit([...jobs, ...workers], call.signal);
+    const tasks = Array.from({ length: 20 }, (_, index) => {
+      const name = `t-${at}-${index}`;
+      const value = newTask(seed, { name, index: 20 * at + index, item: "x".repeat(4_000) }, 1);
+      return { key: keys.task(seed.metadata.uid, name), value, expected: 0 };
+    });
+    await api.store.commit([...jobs, ...workers, ...tasks], call.signal);
   }
   const uid = job.metadata?.uid ?? "";
   const involved = { kind: "Job", name: "seed", uid, namespace: "default", job: "seed" };
@@ -133,9 +139,10 @@ describe("a client that stops reading", () => {
   const stalledCount = 40;
   beforeAll(fill);
 
-  // What each of them is owed: 200 jobs or workers of 16 KB, 2,000 events of 1 KB.
+  // What each of them is owed: 200 jobs, tasks or workers of 16 KB, 2,000 events of 1 KB.
   it.each([
     ["WatchJobs", "JobService/WatchJobs", frameOf(WatchJobsRequestSchema, { parent })],
+    ["WatchTasks", "TaskService/WatchTasks", frameOf(WatchTasksRequestSchema, { parent: `${parent}/jobs/-` })],
     ["WatchWorkers", "WorkerService/WatchWorkers", frameOf(WatchWorkersRequestSchema, {})],
     ["WatchEvents", "EventService/WatchEvents", frameOf(WatchEventsRequestSchema, { parent })],
   ])("costs kilobytes at %s, and is gone with its connection", async (_, method, frame) => {

@@ -21,7 +21,7 @@ export async function cordonWorker(deps: Deps, name: string, signal: AbortSignal
 
 /** Attempts for the worker again; ends a drain. @throws AgentdError NOT_FOUND */
 export async function uncordonWorker(deps: Deps, name: string, signal: AbortSignal): Promise<Entry<Worker>> {
-  const wanted = ({ drainDeadlineAtMs: _, ...spec }: WorkerSpec): WorkerSpec => ({ ...spec, cordoned: false });
+  const wanted = ({ drainDeadlineAtMs: _deadline, ...spec }: WorkerSpec): WorkerSpec => ({ ...spec, cordoned: false });
   return await change(deps, name, { wanted, reason: "UncordonRequested", state: "Ready" }, signal);
 }
 

@@ -42,6 +42,9 @@ export async function appendEvent(
   await withLink(link, `storing an event of ${event.involved.name}`, publish, signal);
 }
 
+/** An event has about a kilobyte. */
+const windowEvents = 128;
+
 /** What {@link readEvents} reads. */
 export interface EventQuery {
   /** Of this job or worker; absent = all. */
@@ -67,7 +70,7 @@ export async function* readEvents(
   signal: AbortSignal,
 ): AsyncGenerator<StoredEvent, void, undefined> {
   const { fromSeq = 1, follow } = query;
-  const read = { stream: streamNames.events, filter: filterOf(query), fromSeq, follow };
+  const read = { stream: streamNames.events, filter: filterOf(query), fromSeq, follow, window: windowEvents };
   for await (const { value, seq } of readSubject(link, read, signal)) {
     // Only coordinators write here.
     yield { event: value as AgentdEvent, seq };

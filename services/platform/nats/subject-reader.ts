@@ -8,6 +8,8 @@ export interface SubjectQuery {
   readonly filter: string;
   /** Begins here. Default 1: the oldest that is stored. */
   readonly fromSeq?: number;
+  /** Messages that a reader which stalls makes us hold; even. */
+  readonly window: number;
   /** False = ends behind what is stored now. */
   readonly follow: boolean;
 }
@@ -19,9 +21,6 @@ export interface SubjectMessage {
   readonly timeMs: number;
   readonly value: unknown;
 }
-
-/** Messages that a reader which stalls makes us hold: an event has about a kilobyte, a turn some tens of them. */
-const windowMessages = 32;
 
 /**
  * The messages of a stream that match, in order; over lost connections, none twice. Messages that are no JSON are left
@@ -41,7 +40,7 @@ export async function* readSubject(
     stream: query.stream,
     filter: query.filter,
     start: { kind: "sequence", seq: query.fromSeq ?? 1 },
-    window: windowMessages,
+    window: query.window,
     onMessage(message) {
       buffer.push(message);
       if (message.pending === 0) isComplete = true;
@@ -58,7 +57,7 @@ export async function* readSubject(
       const next = buffer.shift();
       if (next !== undefined) {
         taken += 1;
-        if (taken % (windowMessages / 2) === 0) next.ack();
+        if (taken % (query.window / 2) === 0) next.ack();
         const message = toMessage(next);
         if (message !== undefined) yield message;
         continue;

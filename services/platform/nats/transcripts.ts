@@ -101,6 +101,9 @@ export interface TranscriptQuery {
   readonly follow: boolean;
 }
 
+/** A turn has some tens of kilobytes. */
+const windowTurns = 32;
+
 /** A task's transcript from its start. @throws STORE_UNAVAILABLE; WATCH_EXPIRED when the reader is too slow */
 export async function* readTranscripts<T>(
   link: NatsLink,
@@ -108,7 +111,11 @@ export async function* readTranscripts<T>(
   signal: AbortSignal,
 ): AsyncGenerator<TranscriptItem<T>, void, undefined> {
   const filter = subjects.transcriptsOf(query);
-  for await (const message of readSubject(link, { stream: streamNames.transcripts, filter, ...query }, signal)) {
+  for await (const message of readSubject(
+    link,
+    { stream: streamNames.transcripts, filter, window: windowTurns, ...query },
+    signal,
+  )) {
     const of = parseAttemptSubject(message.subject);
     if (of !== undefined) yield { ...of, seq: message.seq, timeMs: message.timeMs, value: message.value as T };
   }
