@@ -6,10 +6,20 @@ import type { Condition, Metadata, Usage } from "../../core/resource.ts";
 import type { CheckSchema } from "../../gen/agentd/v1/job_pb.ts";
 import type { ConditionSchema, MetadataSchema, UsageSchema } from "../../gen/agentd/v1/resource_pb.ts";
 
-/** A time for the API; the store has milliseconds since the epoch. */
-export const time = (ms: number): Timestamp => timestampFromMs(ms);
+/** The end of the year 9999, where Timestamp ends; a duration has the same bound here. */
+const msMax = 253_402_300_799_999;
+
+/**
+ * A time for the API; the store has milliseconds since the epoch. Some of them are what a worker said: a fraction, or
+ * more than a Timestamp holds, must not make a whole answer fail.
+ */
+export const time = (ms: number): Timestamp => timestampFromMs(wholeMs(ms));
 /** A duration for the API. */
-export const duration = (ms: number): Duration => durationFromMs(ms);
+export const duration = (ms: number): Duration => durationFromMs(wholeMs(ms));
+
+function wholeMs(ms: number): number {
+  return Number.isFinite(ms) ? Math.round(Math.min(Math.max(ms, 0), msMax)) : 0;
+}
 
 /** `resource_version` is the revision of the resource's entry in the store. */
 export function metadataMessage(metadata: Metadata, revision: number): MessageInitShape<typeof MetadataSchema> {
