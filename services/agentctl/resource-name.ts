@@ -59,7 +59,11 @@ export function parseReferences(words: readonly string[], only?: ResourceKind): 
   }
   if (first === undefined) throw new UsageError("name a resource, for example job/NAME or task/NAME");
   if (first.includes("/")) return words.map(parseSlashed);
+  if (rest.length === 0 && parseKindOrNone(first) === undefined && didYouMeanHint(first, kindWords) === "") {
+    throw new UsageError(`"${first}" needs its kind: write KIND/NAME, as in job/${first} or task/${first}`);
+  }
   const kind = parseKind(first);
+  if (rest.length === 0) throw new UsageError(`name a ${kind}: ${kind}/NAME`);
   return rest.map((name) => {
     if (name.includes("/")) throw new UsageError(`"${name}": give either KIND NAME or KIND/NAME, not both`);
     return { kind, name };

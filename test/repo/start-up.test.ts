@@ -10,7 +10,11 @@ registerHooks({ load(url, context, next) { process.stderr.write(url + "\\n"); re
 /** Packages that a command loads. */
 function packagesOf(...words: string[]): readonly string[] {
   const spy = `--import=data:text/javascript,${encodeURIComponent(hook)}`;
-  const env = { PATH: process.env["PATH"] ?? "", AGENTD_CONFIG: "/nonexistent/config.yaml", AGENTD_SERVER: "127.0.0.1:1" };
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    AGENTD_CONFIG: "/nonexistent/config.yaml",
+    AGENTD_SERVER: "127.0.0.1:1",
+  };
   const { stderr, status } = spawnSync(process.execPath, [spy, main, ...words], { encoding: "utf8", env });
   expect(status).toBe(0);
   const names = [...stderr.matchAll(/node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/g)].map(

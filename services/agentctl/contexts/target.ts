@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { dnsLabelProblem } from "../../core/names.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { UsageError } from "../resource-name.ts";
 import { type Context, configPath, readConfig, requireContext } from "./config-file.ts";
@@ -45,6 +46,8 @@ export async function resolveTarget(globals: GlobalOptions, env: Environment): P
   const caFile = globals.caFile ?? env["AGENTD_CA_FILE"] ?? fromContext(context?.caFile, folder);
   const { server, isTls } = parseAddress(address, caFile !== undefined && caFile !== "");
   const namespace = globals.namespace ?? context?.namespace ?? "default";
+  const problem = dnsLabelProblem(namespace);
+  if (problem !== undefined) throw new UsageError(`the namespace cannot be used: ${problem}`);
   if (!isTls) {
     refusePlainToken(server, globals.tokenFile ?? context?.tokenFile);
     return { server, namespace };

@@ -3,7 +3,7 @@ import { isAgentdError } from "../../core/errors.ts";
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import { CallError } from "../../platform/grpc/status.ts";
 import { followJob } from "../follow-job.ts";
-import { createTurnPrinter } from "../output/turns.ts";
+import { createTurnPrinter, type TurnPrinter } from "../output/turns.ts";
 import { visibleLine } from "../output/visible.ts";
 import type { Session } from "../session.ts";
 
@@ -27,9 +27,9 @@ export async function followRun(
 ): Promise<Job | "TimedOut"> {
   const ended = new AbortController();
   const signal = AbortSignal.any([session.signal, ended.signal]);
-  const last = { atMs: session.now() };
-  const turns = showTurns(session, place, last, signal);
-  const waits = showWaits(session, place, last, signal);
+  const shown: Shown = { atMs: session.now(), printer: createTurnPrinter((text) => session.terminal.err(text)) };
+  const turns = showTurns(session, place, shown, signal);
+  const waits = showWaits(session, place, shown, signal);
   try {
     const how = { condition: "Complete", showsProgress: false, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
     const result = await followJob(session, place.job, how);
@@ -46,37 +46,50 @@ export async function followRun(
 interface Shown {
   /** When something was shown last, milliseconds since the epoch. */
   atMs: number;
+  /** The last turn that was shown; absent before the first. */
+  last?: { readonly attempt: number; readonly turn: number };
+  readonly printer: TurnPrinter;
 }
 
-async function showTurns(session: Session, place: RunPlace, last: Shown, signal: AbortSignal): Promise<void> {
-  const printer = createTurnPrinter((text) => session.terminal.err(text));
-  let seen = { attempt: 0, turn: 0 };
+async function showTurns(session: Session, place: RunPlace, shown: Shown, signal: AbortSignal): Promise<void> {
+  let isOver = false;
   while (!signal.aborted) {
-    // After a lost connection the log begins anew: what was shown is not shown twice.
-    const from = seen;
     try {
-      for await (const entry of session.tasks.tailTaskLogs({ name: place.task, follow: true }, { signal })) {
-        if (entry.attempt < from.attempt || (entry.attempt === from.attempt && entry.turn <= from.turn)) continue;
-        printer.show(entry);
-        seen = { attempt: entry.attempt, turn: entry.turn };
-        last.atMs = session.now();
-      }
-      return;
+      await showLog(session, place, { shown, follow: !isOver }, signal);
+      // A log that is followed may end before it has given what was stored last: it is read once more.
+      if (isOver) return;
+      isOver = true;
     } catch (error) {
       if (signal.aborted) return;
       // Not planned yet, or agentd is away: the job's own watch says which.
       if (!isAgentdError(error) && !(error instanceof CallError)) throw error;
+      await pause(signal);
     }
-    await pause(signal);
   }
 }
 
-async function showWaits(session: Session, place: RunPlace, last: Shown, signal: AbortSignal): Promise<void> {
+/** Prints what the log has beyond what was shown: where it begins anew, nothing is shown twice. */
+async function showLog(
+  session: Session,
+  place: RunPlace,
+  { shown, follow }: { readonly shown: Shown; readonly follow: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const { attempt = 0, turn = -1 } = shown.last ?? {};
+  for await (const entry of session.tasks.tailTaskLogs({ name: place.task, follow }, { signal })) {
+    if (entry.attempt < attempt || (entry.attempt === attempt && entry.turn <= turn)) continue;
+    shown.printer.show(entry);
+    shown.last = { attempt: entry.attempt, turn: entry.turn };
+    shown.atMs = session.now();
+  }
+}
+
+async function showWaits(session: Session, place: RunPlace, shown: Shown, signal: AbortSignal): Promise<void> {
   let said = "";
   while (!signal.aborted) {
     await pause(signal);
-    if (signal.aborted || session.now() - last.atMs < silenceMs) continue;
-    last.atMs = session.now();
+    if (signal.aborted || session.now() - shown.atMs < silenceMs) continue;
+    shown.atMs = session.now();
     try {
       const { status } = await session.tasks.getTask({ name: place.task }, { signal });
       const text = status?.waitingFor ?? "";

@@ -33,8 +33,8 @@ const nameCharacters = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 /** `agentctl run PROMPT`: a job of one task on the repository where the user stands, seen through to its diff. */
 export const runVerb = serverVerb<RunOptions>({
-  words: "<prompt>",
-  wordsText: "what the agent is told; - reads it from standard input",
+  words: "<prompt...>",
+  wordsText: "what the agent is told, best in quotes; - reads it from standard input",
   details:
     "Uploads what is committed, makes a job of one task, shows its turns (on standard error) and then its diff (on standard output). Your work tree stays as it is without --apply. The job is an ordinary one: Ctrl-C ends the watching, `agentctl cancel` the job. With --check, only a result that passes every check, in a fresh checkout, is accepted. Without, nothing proves the result: it is accepted as the agent left it, unverified.",
   examples: [
@@ -80,7 +80,7 @@ function wallFlag(word: string): number {
 }
 
 async function run(session: Session, words: readonly string[], options: RunOptions): Promise<ExitCode> {
-  const prompt = await readPrompt(session, words[0] ?? "");
+  const prompt = await readPrompt(session, words.join(" "));
   const timeoutMs = durationFlag("--timeout", options.timeout);
   const directory = await topFolder(session.directory, session.signal);
   const name = options.name ?? generatedName(prompt);
