@@ -100,21 +100,6 @@ async function serve(signal: AbortSignal): Promise<void> {
   const searchPath = process.env["PATH"] === undefined ? {} : { searchPath: process.env["PATH"] };
   const { leaseMs, leaderTtlMs } = config;
   const nowMs = (): number => Date.now();
-  const monotonicMs = (): number => performance.now();
-  const moreWork = (parts: ReplicaParts): readonly LeaderWork[] => [
-    { name: "planner", run: (work) => runPlanner({ ...parts, log, nowMs }, work) },
-    // A push may need more than a fetch: it gets the whole environment of whoever started the coordinator.
-    {
-      name: "publisher",
-      run: (work) =>
-        runPublisher({ ...parts, log, nowMs, monotonicMs, gitEnvironment: definedVariables(process.env) }, work),
-    },
-    {
-      name: "telemetry",
-      run: (work) => watchResources({ store: parts.store, metrics, record: recordSpan, nowMs }, work),
-    },
-    { name: "uploads", run: (work) => runUploadSweeps({ ...parts, log, nowMs }, work) },
-  ];
   await using replica = await startReplica(
     { link, log, dataDirectory: config.data, leaseMs, leaderTtlMs, moreWork, ...searchPath },
     signal,
@@ -161,4 +146,24 @@ async function serve(signal: AbortSignal): Promise<void> {
   const ready = { ready: true, listen: showAddress(grpc), http: `http://${showAddress(status)}` };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   await untilAborted(signal);
+}
+
+/** What the leader does besides the work of every replica's parts. */
+function moreWork(parts: ReplicaParts): readonly LeaderWork[] {
+  const nowMs = (): number => Date.now();
+  const monotonicMs = (): number => performance.now();
+  return [
+    { name: "planner", run: (work) => runPlanner({ ...parts, log, nowMs }, work) },
+    // A push may need more than a fetch: it gets the whole environment of whoever started the coordinator.
+    {
+      name: "publisher",
+      run: (work) =>
+        runPublisher({ ...parts, log, nowMs, monotonicMs, gitEnvironment: definedVariables(process.env) }, work),
+    },
+    {
+      name: "telemetry",
+      run: (work) => watchResources({ store: parts.store, metrics, record: recordSpan, nowMs }, work),
+    },
+    { name: "uploads", run: (work) => runUploadSweeps({ ...parts, log, nowMs }, work) },
+  ];
 }

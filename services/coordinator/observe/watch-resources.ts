@@ -86,20 +86,7 @@ function createWatcher(deps: WatchResourcesDeps) {
   };
   return {
     begin(key: string, task: Task): void {
-      const { finishedAtMs, attempts } = task.status;
-      const sinceMs = deps.nowMs() - againMs;
-      const old = attempts.filter(({ endedAtMs }) => endedAtMs !== undefined && endedAtMs < sinceMs);
-      const isRecent = finishedAtMs !== undefined && finishedAtMs >= sinceMs;
-      const mergedAttempt = attempts.find(({ attempt }) => attempt === task.status.result?.attempt);
-      compare(
-        task,
-        {
-          state: isRecent ? "Running" : task.status.state,
-          ended: old.at(-1)?.attempt ?? 0,
-          mergingSinceMs: isRecent ? mergedAttempt?.endedAtMs : undefined,
-        },
-        false,
-      );
+      compare(task, longBefore(task, deps.nowMs() - againMs), false);
       seen.set(key, seenOf(task));
     },
     beginJob(job: Job): void {
@@ -126,6 +113,19 @@ function createWatcher(deps: WatchResourcesDeps) {
       else ended.delete(uid);
       if (ended.size > endedMax) forgetDeleted(ended, deps.store);
     },
+  };
+}
+
+/** What would be known of a task if nothing that ended after `sinceMs` had been told. */
+function longBefore({ status }: Task, sinceMs: number): Seen {
+  const { finishedAtMs, attempts, result, state } = status;
+  const old = attempts.filter(({ endedAtMs }) => endedAtMs !== undefined && endedAtMs < sinceMs);
+  const isRecent = finishedAtMs !== undefined && finishedAtMs >= sinceMs;
+  const merged = attempts.find(({ attempt }) => attempt === result?.attempt);
+  return {
+    state: isRecent ? "Running" : state,
+    ended: old.at(-1)?.attempt ?? 0,
+    mergingSinceMs: isRecent ? merged?.endedAtMs : undefined,
   };
 }
 

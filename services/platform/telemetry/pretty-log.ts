@@ -9,11 +9,11 @@ export function prettyLine(line: string, options: { readonly color: boolean }): 
   const { level, time, service, msg, err, ...rest } = entry;
   const [name, color] = levels.find(([, , at]) => Number(level) >= at) ?? ["TRACE", dim, 0];
   const paint = (text: string, code: string): string => (options.color ? `${code}${text}${reset}` : text);
-  const clock = /T(\S+)Z$/.exec(String(time))?.[1] ?? String(time);
+  const clock = /T(\S+)Z$/.exec(textOf(time))?.[1] ?? textOf(time);
   const details = [...Object.entries(rest), ...errorDetails(err)].map(
     ([key, value]) => `${paint(`${key}=`, dim)}${typeof value === "string" ? visible(value) : JSON.stringify(value)}`,
   );
-  const head = [paint(clock, dim), paint(name.padEnd(5), color), String(service ?? ""), visible(String(msg ?? ""))];
+  const head = [paint(clock, dim), paint(name.padEnd(5), color), textOf(service), visible(textOf(msg))];
   return `${[...head, ...details].join("  ")}\n`;
 }
 
@@ -33,7 +33,11 @@ const levels: readonly (readonly [name: string, color: string, from: number])[] 
 function errorDetails(err: unknown): readonly [string, unknown][] {
   if (typeof err !== "object" || err === null) return [];
   const { type, message } = err as Readonly<Record<string, unknown>>;
-  return [["err", `${String(type ?? "Error")}: ${String(message ?? "")}`]];
+  return [["err", `${textOf(type) || "Error"}: ${textOf(message)}`]];
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 /** A log cannot move the cursor or set a title. */

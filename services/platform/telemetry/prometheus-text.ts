@@ -1,8 +1,5 @@
 import type { Buckets, InstrumentState, Labels } from "./metrics.ts";
 
-/** The content type of {@link prometheusText}. */
-export const prometheusType = "text/plain; version=0.0.4; charset=utf-8";
-
 /** The instruments as Prometheus reads them; https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export function prometheusText(instruments: readonly InstrumentState[]): string {
   return instruments

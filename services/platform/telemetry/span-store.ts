@@ -66,16 +66,6 @@ export async function openSpanStore(options: SpanStoreOptions): Promise<SpanStor
     kept.set(traceId, trace);
     if (room.length > 0) await appendFile(fileOf(traceId), room.join(""), { mode: 0o600 });
   };
-  const evict = async (): Promise<void> => {
-    const oldest = [...kept].sort(([, a], [, b]) => a.writtenAtMs - b.writtenAtMs);
-    let bytes = oldest.reduce((sum, [, trace]) => sum + trace.bytes, 0);
-    for (const [traceId, trace] of oldest) {
-      if (kept.size <= (options.tracesMax ?? 100) && bytes <= (options.bytesMax ?? 128 * 1_024 * 1_024)) return;
-      kept.delete(traceId);
-      bytes -= trace.bytes;
-      await rm(fileOf(traceId), { force: true });
-    }
-  };
   const writeAll = async (): Promise<void> => {
     while (waiting.size > 0) {
       const batch = waiting;
@@ -83,7 +73,7 @@ export async function openSpanStore(options: SpanStoreOptions): Promise<SpanStor
       waitingBytes = 0;
       try {
         for (const [traceId, lines] of batch) await append(traceId, lines);
-        await evict();
+        for (const traceId of evict(kept, options)) await rm(fileOf(traceId), { force: true });
       } catch (error) {
         if (performance.now() - warnedAtMs > warnEveryMs) log.warn({ err: error }, "spans cannot be kept");
         warnedAtMs = performance.now();
@@ -115,6 +105,21 @@ export async function openSpanStore(options: SpanStoreOptions): Promise<SpanStor
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Forgets the oldest traces until the others are within the bounds; gives those whose files are to go. */
+function evict(kept: Map<string, Kept>, options: SpanStoreOptions): readonly string[] {
+  const { tracesMax = 100, bytesMax = 128 * 1_024 * 1_024 } = options;
+  const oldest = [...kept].sort(([, a], [, b]) => a.writtenAtMs - b.writtenAtMs);
+  let bytes = oldest.reduce((sum, [, trace]) => sum + trace.bytes, 0);
+  const gone: string[] = [];
+  for (const [traceId, trace] of oldest) {
+    if (kept.size <= tracesMax && bytes <= bytesMax) break;
+    kept.delete(traceId);
+    bytes -= trace.bytes;
+    gone.push(traceId);
+  }
+  return gone;
 }
 
 async function keptIn(directory: string): Promise<Map<string, Kept>> {

@@ -53,11 +53,6 @@ export function startTracing(service: string, sink: SpanSink): () => void {
   };
 }
 
-/** Whether spans are recorded in this process. */
-export function isTracing(): boolean {
-  return active !== undefined;
-}
-
 /** The span that this code runs in. */
 export function currentSpan(): SpanContext | undefined {
   return current.getStore()?.context;
