@@ -32,7 +32,7 @@ async function runAttempt(input: ChildInput): Promise<void> {
   );
   // The parent sends them on, in the way in which it sends its own.
   startTracing("worker", (span) => tell({ span }));
-  await using runtime = await createAttemptRuntime({ config, dataRoot, host, sandbox, link, logger });
+  await using runtime = await createAttemptRuntime({ config, dataRoot, host, sandbox, link, logger, isForOne: true });
   const progress = { onPhase: (phase: Phase) => tell({ phase }), onUsage: (usage: Usage) => tell({ usage }) };
   const run = () => runtime.run(assignment, progress, stopping.signal);
   tell({ result: await underTraceparent(assignment.traceparent, run) });

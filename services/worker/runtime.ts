@@ -24,9 +24,12 @@ import { openCacheDirectory } from "./workspace/cache-directory.ts";
 import { createRepositoryCache } from "./workspace/repository-cache.ts";
 import { createSandboxedShell } from "./workspace/sandboxed-shell.ts";
 import { createSetupCache } from "./workspace/setup-cache.ts";
+import { openTrees } from "./workspace/trees/open-trees.ts";
 import { workerPaths } from "./workspace/worker-paths.ts";
 
 export interface RuntimeDeps {
+  /** For one attempt only: no tree is made ahead, and none is an overlay. Default false. */
+  readonly isForOne?: boolean;
   readonly config: WorkerConfig;
   /** Folder of this process's caches and trees. */
   readonly dataRoot: string;
@@ -51,21 +54,18 @@ export interface AttemptRuntime extends AsyncDisposable {
 export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRuntime> {
   const { config, link, logger, sandbox } = deps;
   const paths = workerPaths(deps.dataRoot);
-  // Repositories and setups share the cap evenly.
+  // Repositories and the rest share the cap evenly.
   const bytesMax = config.cacheBytesMax / 2;
   const repositories = await openCacheDirectory({ directory: paths.repositories, bytesMax, logger });
   const setups = await openCacheDirectory({ directory: paths.setups, bytesMax, logger });
   const owner = await currentOwner();
   // Check-outs and copies are bound by disk and processor: a hundred at once would only be slower.
   const heavy = new PQueue({ concurrency: Math.max(2, availableParallelism()) });
-  const spaceOptions = {
-    directory: paths.trees,
-    worker: config.name,
-    owner,
-    heavy,
-    reaper: createBatchedReaper(logger),
-    logger,
-  };
+  const { isForOne = false } = deps;
+  const isSandboxed = sandbox.kind !== "none";
+  const trees = await openTrees({ paths, heavy, slots: config.slots, bytesMax, isSandboxed, isForOne, logger });
+  const reaper = createBatchedReaper(logger);
+  const spaceOptions = { directory: paths.trees, worker: config.name, owner, trees, reaper, logger };
   const createSpace = (ref: { uid: string; task: string; attempt: number }) => createAttemptSpace(spaceOptions, ref);
   const shell = createSandboxedShell({
     sandbox,
@@ -86,10 +86,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     log: logger,
   });
   const run = createAttemptRunner({
-    repositories: createRepositoryCache({
-      cache: repositories,
-      objects: { download },
-    }),
+    repositories: createRepositoryCache({ cache: repositories, objects: { download } }),
     setups: createSetupCache({
       heavy,
       cache: setups,
@@ -107,13 +104,8 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     gate: { shell, slots: createSlots(config.checkSlots), network },
     baseResults: await createBaseResults(paths.baseResults),
     runAgentTask: createAgentTask({
-      model: traceModel(model, config.model),
-      tokens: model,
-      traits: model.traits,
-      shell,
-      network,
-      transcripts,
-      logger,
+      ...{ model: traceModel(model, config.model), tokens: model, traits: model.traits },
+      ...{ shell, network, transcripts, logger },
     }),
     results: createResultSink({ directory: paths.drafts, logger, upload }),
     createSpace,
@@ -123,6 +115,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
   const close = async (): Promise<void> => {
     transcripts.close();
     await model.close();
+    await trees.close();
   };
   return { run, model, close, [Symbol.asyncDispose]: close };
 }

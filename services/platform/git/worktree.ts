@@ -7,6 +7,7 @@ import type { Repository } from "./bare-repository.ts";
 import { objectNamePattern, resolveRef } from "./bare-repository.ts";
 import type { Git } from "./git.ts";
 import { withGitSettings } from "./git.ts";
+import { unmountBelow } from "./overlay-mount.ts";
 
 /** A working tree of one attempt. The agent sees `tree` only; all that git trusts lies beside it. */
 export interface Worktree {
@@ -153,9 +154,50 @@ export async function copyIndex(from: string, to: string): Promise<void> {
   await utimes(to, seconds, seconds);
 }
 
+/** How many files a commit has; counting ends soon after `enough`. */
+export async function countFiles(
+  repository: Repository,
+  commit: string,
+  enough: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const args = ["ls-tree", "-r", "--format=%(objecttype)", "--full-tree", "--end-of-options", commit];
+  // "commit" and a line's end, the longest there is.
+  const { stdout } = await repository.git.run(args, { stdoutBytesMax: 7 * enough, truncate: true }, signal);
+  return stdout.toString("latin1").split("\n").length;
+}
+
+/** Looks at every file of a fresh tree, so that the next who does finds all of it in memory. */
+export async function lookThrough(worktree: Worktree, signal: AbortSignal): Promise<void> {
+  const { cache, tree, indexFile } = worktree;
+  const git = worktreeGit(cache.git, { gitDir: await checkoutDirectory(cache), tree, indexFile });
+  await git.run(["--no-optional-locks", "status", "--porcelain", "--ignore-submodules=all"], {}, signal);
+}
+
+/**
+ * Moves a fresh tree, in which nobody has worked, from its base to a commit of `repository`: only what differs is written.
+ * @throws AgentdError INTERNAL with git's own words
+ */
+export async function moveToCommit(
+  worktree: Worktree,
+  repository: Repository,
+  commit: string,
+  signal: AbortSignal,
+): Promise<Worktree> {
+  const { directory, tree, indexFile, base } = worktree;
+  const place = { gitDir: await checkoutDirectory(repository), tree, indexFile };
+  const git = withGitSettings(worktreeGit(repository.git, place), { objectDirectory: repository.objectDirectory });
+  await rm(join(tree, ".git"), { recursive: true, force: true });
+  await git.run(["read-tree", "-m", "-u", "--end-of-options", `${base}^{commit}`, `${commit}^{commit}`], {}, signal);
+  await writeAgentGit(tree, { cache: repository, commit, indexFile });
+  const readable = [...new Set([...worktree.readable, repository.objectDirectory])];
+  return { directory, tree, base: commit, indexFile, cache: repository, readable };
+}
+
 /** Removes a worktree, whatever the agent did to the rights of its folders. A second call does nothing. */
 export async function removeWorktree(worktree: { readonly directory: string }, signal: AbortSignal): Promise<void> {
   const { directory } = worktree;
+  await unmountBelow(directory, signal);
   const trash = join(dirname(directory), `${TRASH_PREFIX}${randomBytes(6).toString("hex")}`);
   try {
     await rename(directory, trash);
@@ -174,6 +216,7 @@ export async function removeWorktree(worktree: { readonly directory: string }, s
  */
 export async function sweepWorktrees(parent: string, keep: ReadonlySet<string>, signal: AbortSignal): Promise<number> {
   const names = (await readdir(parent).catch(() => [] as string[])).filter((name) => !keep.has(name));
+  if (names.length > 0) await unmountBelow(parent, signal);
   for (const name of names) await removeTree(join(parent, name), signal);
   return names.length;
 }

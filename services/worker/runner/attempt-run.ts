@@ -120,7 +120,7 @@ export function lookUpBase(
 /** A tree of its own at `at`, with the set-up's output in it. */
 export async function freshTree(run: Run, prepared: Prepared, at: Place, label: string): Promise<Tree> {
   return await inSpan("check out", { attributes: { "agentd.tree": label } }, async () => {
-    const tree = await run.space.addTree(at.repository, at.commit, label, run.signal);
+    const tree = await run.space.addTree(at.repository, at.commit, label, run.signal, atBase(run, prepared));
     await prepared.setup?.copyInto(tree.place, run.signal);
     return tree;
   });

@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type PQueue from "p-queue";
 import type { AttemptRef } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import { createWorktree, removeWorktree, type Worktree } from "../../platform/git/worktree.ts";
+import { removeWorktree, type Worktree } from "../../platform/git/worktree.ts";
 import { formatAttemptMarker, type ProcessOwner } from "../../platform/process/attempt-marker.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { BatchedReaper } from "./batched-reaper.ts";
 import type { CommandPlace } from "./shell.ts";
+import type { TreePlace } from "./trees/tree-place.ts";
+import type { TreeSource } from "./trees/tree-source.ts";
 
 /** Ending an attempt's processes and trees may take this long, whatever else happens. */
 const endTimeoutMs = 60_000;
@@ -24,9 +25,10 @@ export interface AttemptSpace {
   /**
    * A fresh tree at `commit`.
    * @param label part of the folder's name, once in a space.
+   * @param base where the commit is a result, what it stands on: only the difference need be written. Default the commit itself.
    * @throws AgentdError DISK_FULL and what git says, or the signal's reason.
    */
-  addTree(repository: Repository, commit: string, label: string, signal: AbortSignal): Promise<Tree>;
+  addTree(repository: Repository, commit: string, label: string, signal: AbortSignal, base?: TreePlace): Promise<Tree>;
   /** Kills every process that was started in this space, also those that left their group. */
   reap(): Promise<void>;
   /** Reaps, then removes the trees. Never throws; what could not be removed is logged and goes at the next start. */
@@ -38,8 +40,7 @@ export interface AttemptSpaceOptions {
   readonly directory: string;
   readonly worker: string;
   readonly owner: ProcessOwner;
-  /** Bounds the check-outs of the whole process. */
-  readonly heavy: PQueue;
+  readonly trees: TreeSource;
   readonly reaper: BatchedReaper;
   readonly logger: Logger;
 }
@@ -55,15 +56,15 @@ export function createAttemptSpace(options: AttemptSpaceOptions, ref: AttemptRef
   const readable = new Set<string>();
   const reap = () => options.reaper.reap({ marker, directory });
   return {
-    async addTree(repository, commit, label, signal) {
+    async addTree(repository, commit, label, signal, base) {
       const root = join(directory, label);
       const home = join(root, "home");
       const tmp = join(root, "tmp");
       await mkdir(home, { recursive: true, mode: 0o700 });
       await mkdir(tmp, { mode: 0o700 });
-      const wanted = { cache: repository, commit, directory: join(root, "git") };
-      const worktree = await options.heavy.add(() => createWorktree(wanted, signal));
-      readable.add(repository.objectDirectory);
+      const wanted = { repository, commit };
+      const worktree = await options.trees.add(wanted, base ?? wanted, join(root, "git"), signal);
+      for (const path of worktree.readable) readable.add(path);
       return { worktree, place: { tree: worktree.tree, home, tmp, readable: [...readable], marker } };
     },
     reap,
@@ -71,6 +72,7 @@ export function createAttemptSpace(options: AttemptSpaceOptions, ref: AttemptRef
       try {
         await reap();
         await removeWorktree({ directory }, AbortSignal.timeout(endTimeoutMs));
+        options.trees.release(directory);
       } catch (error) {
         logger.error({ ...ref, err: error }, "an attempt could not be cleared away");
       }

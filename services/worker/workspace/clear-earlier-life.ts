@@ -26,8 +26,9 @@ export async function clearEarlierLife(
     });
   });
   const killed = await reapOrphans(worker, signal);
-  const { trees, isolated, drafts } = workerPaths(dataRoot);
+  const { trees, layers, isolated, drafts } = workerPaths(dataRoot);
   let removed = 0;
-  for (const directory of [trees, isolated, drafts]) removed += await sweepWorktrees(directory, new Set(), signal);
+  for (const directory of [trees, layers, isolated, drafts])
+    removed += await sweepWorktrees(directory, new Set(), signal);
   if (killed + removed > 0) logger.info({ killed, removed }, "an earlier life was cleared away");
 }

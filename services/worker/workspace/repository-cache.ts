@@ -85,7 +85,9 @@ export function createRepositoryCache(deps: RepositoryCacheDeps): RepositoryCach
       const queue = queues.get(uid) ?? new PQueue({ concurrency: 1 });
       queues.set(uid, queue);
       try {
-        const repository = await queue.add(() => fill(uid, base, bundles, signal));
+        // Who waited for the same commit finds it known: a process for each of a hundred tasks would only ask again.
+        const find = async () => seen.get(uid)?.commits.get(base) ?? (await fill(uid, base, bundles, signal));
+        const repository = await queue.add(find);
         seen.get(uid)?.commits.set(base, repository);
         return { repository, close };
       } catch (error) {

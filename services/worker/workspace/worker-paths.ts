@@ -8,7 +8,9 @@ export interface WorkerPaths {
   readonly setups: string;
   /** Results of checks on base commits. */
   readonly baseResults: string;
-  /** Spaces of attempts; nothing here outlives the process. */
+  /** Check-outs that overlays read from, one a commit; nothing here outlives the process. */
+  readonly layers: string;
+  /** Spaces of attempts and trees made ahead; nothing here outlives the process. */
   readonly trees: string;
   /** Results on their way to the object store; nothing here outlives the process. */
   readonly drafts: string;
@@ -22,6 +24,7 @@ export function workerPaths(root: string): WorkerPaths {
     repositories: join(root, "repos"),
     setups: join(root, "setups"),
     baseResults: join(root, "base-checks"),
+    layers: join(root, "layers"),
     trees: join(root, "trees"),
     drafts: join(root, "drafts"),
     isolated: join(root, "isolated"),

@@ -1,0 +1,13 @@
+import { createHash } from "node:crypto";
+import type { Repository } from "../../../platform/git/bare-repository.ts";
+
+/** A commit and where its objects are. */
+export interface TreePlace {
+  readonly repository: Repository;
+  readonly commit: string;
+}
+
+/** A file name for the place: the same commit in another repository has other trees, for theirs name its objects. */
+export function placeName({ repository, commit }: TreePlace): string {
+  return createHash("sha256").update(`${repository.gitDir}\0${commit}`).digest("hex");
+}
