@@ -4,7 +4,7 @@ import type { ChatModel, ModelTraits, TokenCounter } from "./chat.ts";
 import { type ChatCore, chatUntilAnswered } from "./chat-tries.ts";
 import { linkSignals } from "./link-signals.ts";
 import { createAdmission } from "./pool/admission.ts";
-import { createEndpointPool, type EndpointSnapshot, hostOf } from "./pool/endpoint-pool.ts";
+import { createEndpointPool, type EndpointPool, type EndpointSnapshot, hostOf } from "./pool/endpoint-pool.ts";
 import { createEffortCounts, type EffortFigures } from "./profile/effort-counts.ts";
 import { createLadder } from "./profile/ladder.ts";
 import { profileOf } from "./profile/model-profile.ts";
@@ -116,9 +116,6 @@ export function createChatModel(deps: ChatModelDeps): ChatModelPool {
     efforts,
     chatAt: (url) => chats.get(url),
   };
-  const countWaiting = (change: number) => {
-    waitingCount += change;
-  };
   const close = async () => {
     closing.abort(new Error("the model client is closed"));
     transport.close();
@@ -127,7 +124,7 @@ export function createChatModel(deps: ChatModelDeps): ChatModelPool {
     traits: { editStyle: profile.editStyle, hasParallelCalls: profile.hasParallelCalls },
     async chat(request, signal) {
       const linked = linkSignals(signal, closing.signal);
-      const waiting = createWaitingFlag(request.onWaiting, countWaiting);
+      const waiting = createWaitingFlag(request.onWaiting, (change) => (waitingCount += change));
       try {
         const reply = await chatUntilAnswered(core, request, waiting, linked.signal);
         tokens.learn(request, reply.usage);
@@ -138,21 +135,22 @@ export function createChatModel(deps: ChatModelDeps): ChatModelPool {
       }
     },
     ...withClosing(tokens, closing.signal),
-    snapshot() {
-      const endpoints = pool.snapshot();
-      const causes = endpoints.map(({ url, lastError }) => `${hostOf(url)}: ${lastError ?? "no answer"}`);
-      const engineMessage = pool.hasHealthy ? undefined : `no model endpoint answers (${causes.join("; ")})`;
-      return {
-        inFlight: admission.inUse,
-        waiting: waitingCount,
-        endpoints,
-        ...(engineMessage === undefined ? {} : { engineMessage }),
-        efforts: efforts.snapshot(),
-      };
-    },
+    snapshot: () => ({
+      inFlight: admission.inUse,
+      waiting: waitingCount,
+      ...describeEndpoints(pool),
+      efforts: efforts.snapshot(),
+    }),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function describeEndpoints(pool: EndpointPool): Pick<ChatModelSnapshot, "endpoints" | "engineMessage"> {
+  const endpoints = pool.snapshot();
+  if (pool.hasHealthy) return { endpoints };
+  const causes = endpoints.map(({ url, lastError }) => `${hostOf(url)}: ${lastError ?? "no answer"}`);
+  return { endpoints, engineMessage: `no model endpoint answers (${causes.join("; ")})` };
 }
 
 interface EndpointParts {

@@ -14,7 +14,7 @@ export interface WaitingFlag {
 /** Creates the flag of one chat, not waiting. */
 export function createWaitingFlag(
   onWaiting: ((isWaiting: boolean) => void) | undefined,
-  count: (change: number) => void,
+  count: (change: number) => unknown,
 ): WaitingFlag {
   let isCounted = false;
   let isWaiting = false;

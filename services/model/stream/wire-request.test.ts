@@ -52,7 +52,7 @@ describe("the history", () => {
 
   test("has nine letters and digits as ids for Mistral, and no user's message behind a result", () => {
     const sent = sentMessages("devstral");
-    const [call] = sent[2]?.["tool_calls"] as { id: string }[];
+    const [call] = (sent[2]?.["tool_calls"] ?? []) as { id: string }[];
     expect(call?.id).toMatch(/^[a-zA-Z0-9]{9}$/);
     expect(sent[3]).toMatchObject({ role: "tool", tool_call_id: call?.id, content: "text of a\n\ngo on" });
     expect(sent).toHaveLength(4);
