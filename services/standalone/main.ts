@@ -11,6 +11,7 @@ import { createLogger } from "../platform/telemetry/log.ts";
 import { createLogLevel } from "../platform/telemetry/log-level.ts";
 import { defineUp, upConfig } from "./config.ts";
 import { defineConfig } from "./config-commands.ts";
+import { defineDoctor } from "./doctor/doctor.ts";
 import { greeting } from "./greeting.ts";
 import { defineLogLevel, watchParts } from "./part-status.ts";
 import { nodeArguments } from "./parts.ts";
@@ -83,6 +84,12 @@ async function main(): Promise<number> {
   };
   defineConfig(program, deps);
   defineLogLevel(program, deps);
+  defineDoctor(program, {
+    ...deps,
+    exit: (failed) => {
+      code = failed;
+    },
+  });
   defineUp(program).action(async (flags: Readonly<Record<string, unknown>>) => {
     code = await runUp(flags);
   });

@@ -18,6 +18,8 @@ export interface ConnectOptions {
   readonly log: Logger;
   /** Default 5 s: how long a request waits for its answer. */
   readonly requestTimeoutMs?: number;
+  /** Fail where nothing answers now, instead of waiting for it. */
+  readonly isImpatient?: boolean;
   /** Default 250 ms, with as much jitter again; bounds the pause between two attempts to reconnect. */
   readonly reconnectWaitMs?: number;
 }
@@ -52,7 +54,7 @@ export async function connectNats(options: ConnectOptions, signal: AbortSignal):
     maxReconnectAttempts: -1,
     reconnectTimeWait: waitMs,
     reconnectDelayHandler: () => waitMs + Math.floor(Math.random() * waitMs),
-    waitOnFirstConnect: true,
+    waitOnFirstConnect: options.isImpatient !== true,
     // A half-open connection is noticed after 3 pings without an answer.
     pingInterval: 10_000,
     maxPingOut: 3,
