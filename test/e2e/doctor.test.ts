@@ -60,11 +60,9 @@ describe("agentd doctor", () => {
       await using server = await startTestServer({ isSyncAlways });
       await writeFile(creds, await server.authority.systemCreds());
       const { of } = await doctor("--simulate", `--nats=${server.url}`, `--system-creds=${creds}`);
-      expect(of("nats")).toMatchObject(
-        isSyncAlways
-          ? { status: "ok", message: expect.stringContaining("% full") as string }
-          : { status: "fail", message: "nats-server agentd acknowledges writes that are not on its disk yet" },
-      );
+      const { status, message } = of("nats") ?? {};
+      expect(status).toBe(isSyncAlways ? "ok" : "fail");
+      expect(message).toMatch(isSyncAlways ? /% full$/ : /acknowledges writes that are not on its disk yet/);
     }
   });
 });

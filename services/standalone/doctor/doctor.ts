@@ -2,9 +2,10 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
+import { defaultDataDirectory } from "../../platform/config/data-directory.ts";
 import { loadSettings, SettingsError } from "../../platform/config/load-settings.ts";
 import type { Environment } from "../../platform/config/setting.ts";
-import { defaultDataDirectory, type ValuesOf } from "../../platform/config/settings.ts";
+import type { ValuesOf } from "../../platform/config/settings.ts";
 import { addFlags } from "../../platform/config/settings-flags.ts";
 import type { Endpoints } from "../up.ts";
 import {
