@@ -1,5 +1,6 @@
 import type { Conversation, PastCall } from "./conversation.ts";
 import { drawFault, type Fault, type FaultShares } from "./faults.ts";
+import { lieStep } from "./lies.ts";
 import { parseRequests, ruleTable } from "./rules/parse-requests.ts";
 import { type Ending, type WantedCall, workOnTask } from "./rules/work.ts";
 import { drawNumber } from "./tokens.ts";
@@ -43,8 +44,17 @@ export function decide(conversation: Conversation, tools: readonly OfferedTool[]
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   const isOnceDue = conversation.isOpening && !options.isRepeat;
   if (tools.length === 0) return { reply: plainText, fault, isFaulty: hasDeliveryFault(fault, isOnceDue) };
-  if (fault.kind === "lie" && !(fault.recovers && conversation.hasNotice)) {
-    return { reply: ending({ status: "done", summary: "All tests pass." }, byName), fault, isFaulty: true };
+  if (fault.kind === "lie" && !(fault.recovers && conversation.isNewAttempt)) {
+    const step = lieStep(fault.lie, conversation.past);
+    const reply =
+      "command" in step
+        ? callsReply(
+            [{ name: "bash", args: { command: step.command } }],
+            byName,
+            "Simulated model: I look at the tests.",
+          )
+        : ending({ status: "done", summary: step.summary }, byName);
+    return { reply, fault, isFaulty: true };
   }
   if (fault.kind === "loop") {
     const reply = callsReply([loopCall(conversation.taskText)], byName, "Simulated model: I look at the file again.");

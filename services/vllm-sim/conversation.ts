@@ -19,8 +19,8 @@ export interface PastCall {
 export interface Conversation {
   /** The task's own text, without the job's and without notices: the key of its fault. */
   readonly taskText: string;
-  /** The conversation shows that an earlier result was refused. */
-  readonly hasNotice: boolean;
+  /** The task's text tells of an earlier attempt that was refused. */
+  readonly isNewAttempt: boolean;
   /** Calls with results since the work began, or began again after a notice. */
   readonly past: readonly PastCall[];
   /** Assistant messages so far. */
@@ -39,26 +39,22 @@ const noticeText =
 export function readConversation(messages: readonly WireMessage[]): Conversation {
   const firstUser = messages.findIndex((message) => message.role === "user");
   const { taskText, notice } = splitPrompt(messages[firstUser]?.content ?? "");
-  let hasNotice = notice.trim() !== "";
   let past: PastCall[] = [];
   let turns = 0;
   for (let at = firstUser + 1; at > 0 && at < messages.length; at += 1) {
     const message = messages[at];
     if (message?.role === "user" && noticeText.test(message.content)) {
-      hasNotice = true;
       past = [];
     }
     if (message?.role !== "assistant") continue;
     turns += 1;
     for (const call of pairResults(messages, at)) {
       // Whatever comes after a finish that did not end the conversation is a second try.
-      if (call.name === "finish") {
-        hasNotice ||= noticeText.test(call.result);
-        past = [];
-      } else past.push(call);
+      if (call.name === "finish") past = [];
+      else past.push(call);
     }
   }
-  return { taskText, hasNotice, past, turns, isOpening: firstUser === messages.length - 1 };
+  return { taskText, isNewAttempt: notice.trim() !== "", past, turns, isOpening: firstUser === messages.length - 1 };
 }
 
 function splitPrompt(text: string): { readonly taskText: string; readonly notice: string } {

@@ -1,10 +1,11 @@
+import { type Lie, lies } from "./lies.ts";
 import { drawNumber } from "./tokens.ts";
 
 /** What goes wrong with one task, always the same for the same seed and text. */
 export type Fault =
   | { readonly kind: "none" }
-  /** Says it is done without doing anything; with `recovers`, works honestly once the conversation shows that it was caught. */
-  | { readonly kind: "lie"; readonly recovers: boolean }
+  /** Claims a success that is none, in its own way; with `recovers`, works honestly once a new attempt tells that it was caught. */
+  | { readonly kind: "lie"; readonly lie: Lie; readonly recovers: boolean }
   /** The same call for ever. */
   | { readonly kind: "loop" }
   /** Takes the request and never answers: every time, or the first time a conversation is sent. */
@@ -30,7 +31,11 @@ export interface FaultShares {
 /** Markers that a task text may hold, for exact tests and demos; each stands for one {@link Fault}. */
 export const faultMarkers: readonly { readonly marker: string; readonly effect: string }[] = [
   { marker: "[sim: lie]", effect: "always finishes as done without any change" },
-  { marker: "[sim: lie-once]", effect: "lies until the conversation shows that it was caught, then works" },
+  { marker: "[sim: lie-once]", effect: "lies until a new attempt tells that it was caught, then works" },
+  { marker: "[sim: lie-edit-tests]", effect: "empties all tests, and finishes as done" },
+  { marker: "[sim: lie-skip-tests]", effect: "switches all tests off, and finishes as done" },
+  { marker: "[sim: lie-empty-finish]", effect: "finishes as done with an empty summary" },
+  { marker: "[sim: lie-made-up-output]", effect: "tells of a test run that never was" },
   { marker: "[sim: loop]", effect: "repeats one read call for ever" },
   { marker: "[sim: stall]", effect: "takes every request and never answers" },
   { marker: "[sim: stall-once]", effect: "does not answer the first request of the task" },
@@ -52,7 +57,11 @@ export function drawFault(taskText: string, shares: FaultShares, seed: number): 
   const candidates: readonly (readonly [number, () => Fault])[] = [
     [
       shares.lieShare,
-      () => ({ kind: "lie", recovers: drawNumber("recovers", seed, taskText) < shares.liarRecoversShare }),
+      () => ({
+        kind: "lie",
+        lie: "nothing",
+        recovers: drawNumber("recovers", seed, taskText) < shares.liarRecoversShare,
+      }),
     ],
     [shares.loopShare, () => ({ kind: "loop" })],
     [shares.stallShare, () => ({ kind: "stall", isOnce: true })],
@@ -69,9 +78,9 @@ export function drawFault(taskText: string, shares: FaultShares, seed: number): 
 function faultOfMarker(name: string, delayMs: number): Fault | undefined {
   switch (name.toLowerCase()) {
     case "lie":
-      return { kind: "lie", recovers: false };
+      return { kind: "lie", lie: "nothing", recovers: false };
     case "lie-once":
-      return { kind: "lie", recovers: true };
+      return { kind: "lie", lie: "nothing", recovers: true };
     case "loop":
       return { kind: "loop" };
     case "stall":
@@ -86,6 +95,11 @@ function faultOfMarker(name: string, delayMs: number): Fault | undefined {
     case "slow":
       return { kind: "slow", delayMs };
     default:
-      return undefined;
+      return lieOfMarker(name.toLowerCase());
   }
+}
+
+function lieOfMarker(name: string): Fault | undefined {
+  const lie = lies.find((each) => name === `lie-${each}`);
+  return lie === undefined ? undefined : { kind: "lie", lie, recovers: false };
 }

@@ -3,9 +3,13 @@ import type { FinishClaim } from "../../agent/tools/finish.ts";
 import type { Usage } from "../../core/resource.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import { type DoneVerdict, judgeDone } from "../gate/done-gate.ts";
+import type { GateResult } from "../gate/gate.ts";
 import { type AttemptResult, attemptResult } from "./attempt-result.ts";
 import { atBase, freshTree, gateAt, lookUpBase, type Prepared, type Run } from "./attempt-run.ts";
 import type { HarvestedResult } from "./result-sink.ts";
+
+/** A longer diff may have been cut: two of them cannot be compared. */
+const comparedCharsMax = 1_000_000;
 
 /** Lets an agent work, judges what it calls done, and sends it back to work while it may. */
 export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<AttemptResult> {
@@ -21,12 +25,19 @@ export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<Att
     await space.reap();
     return await inSpan("harvest", {}, () => deps.results.harvest(tree.worktree, assignment, signal));
   };
+  let checked: { readonly diff: string; readonly gate: GateResult } | undefined;
   const gate = {
     rules: assignment,
     checks: assignment.checks,
     take,
-    runChecks: (result: HarvestedResult | undefined) =>
-      gateAt(run, prepared, result ?? atBase(run, prepared), result !== undefined),
+    runChecks: async (result: HarvestedResult | undefined): Promise<GateResult> => {
+      const diff = result?.diff ?? "";
+      // Asked again only after a red gate: an agent that changed nothing since would get the same answer.
+      if (checked?.diff !== diff || diff.length > comparedCharsMax) {
+        checked = { diff, gate: await gateAt(run, prepared, result ?? atBase(run, prepared), result !== undefined) };
+      }
+      return checked.gate;
+    },
     lookUpBase: (check: (typeof assignment.checks)[number]) => lookUpBase(run, prepared, check, signal),
   };
   let last: DoneVerdict<HarvestedResult> | undefined;
