@@ -29,7 +29,7 @@ describe("runAgent", () => {
     const ran = await run([
       read,
       { ...calls(["edit", { file_path: "a.ts", old_string: "1", new_string: "2" }]), reasoning: "hm" },
-      calls(["bash", { command: "cat a.ts" }]),
+      calls(["bash", { command: "cat a.ts" }], ["note", { text: "a is two", remember: true }]),
       done,
     ]);
     expect(ran.result).toEqual({
@@ -39,6 +39,7 @@ describe("runAgent", () => {
       usage: { inputTokens: 400, cachedTokens: 320, outputTokens: 40 },
       detail: "the model said done",
       repairs: 0,
+      memories: ["a is two"],
     });
     expect(await readFile(join(tree.root, "a.ts"), "utf8")).toBe("const a = 2;\n");
     expect(ran.turns.map((turn) => turn.turn)).toEqual([1, 2, 3, 4]);

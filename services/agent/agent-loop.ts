@@ -40,6 +40,8 @@ export interface AgentResult {
   readonly detail: string;
   /** Times that `judge` sent it back to work. */
   readonly repairs: number;
+  /** What it wants later tasks to know; at most 20 texts of at most 500 characters. */
+  readonly memories: readonly string[];
 }
 
 /** Bounds of one run. */
@@ -361,6 +363,7 @@ function finishRun(run: Run, ending: Ending): AgentResult {
     usage: run.usage,
     detail,
     repairs: run.repairs,
+    memories: run.ledger.memories(),
   };
 }
 

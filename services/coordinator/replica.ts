@@ -28,6 +28,7 @@ import { createTaskIndex } from "./lease/task-index.ts";
 import { hearHeartbeats, serveWorkers } from "./lease/worker-doors.ts";
 import { createWorkerOrders } from "./lease/worker-orders.ts";
 import { runWorkerResources } from "./lease/worker-resources.ts";
+import { createRepositoryMemory } from "./memory/repository-memory.ts";
 import type { JobRepositories } from "./merger/job-repository.ts";
 import { createJobRepositories } from "./merger/job-repository.ts";
 import { runMerger } from "./merger/merger.ts";
@@ -125,8 +126,10 @@ function leaderWorks(options: ReplicaOptions, parts: ReplicaParts, tokens: Retur
   };
   const confirmConnection = (signal: AbortSignal) => abortable(link.connection.flush(), signal);
   const leases = createLeases({ ...base, leaseMs, confirmConnection, stopAttempts });
-  const claim = createClaims({ ...base, tokens });
-  const complete = createCompletion({ ...base, tokens, results: createResultReceiver({ link, repositories }) });
+  const memory = createRepositoryMemory(base);
+  const claim = createClaims({ ...base, memory, tokens });
+  const results = createResultReceiver({ link, repositories });
+  const complete = createCompletion({ ...base, memory, tokens, results });
   const hook = options.beforeBatch === undefined ? {} : { beforeBatch: options.beforeBatch };
   const orphans = options.orphansEveryMs === undefined ? {} : { orphansEveryMs: options.orphansEveryMs };
   const dispatch = {

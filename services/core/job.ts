@@ -138,6 +138,8 @@ export interface JobStatus {
   /** The trace is not recorded: whoever started it decided so. */
   readonly isUntraced?: boolean;
   readonly publish?: PublishStatus;
+  /** Names the memory of its repository; absent where the repository has no lasting name. */
+  readonly memoryKey?: string;
   /** sha256 of the spec as applied: `apply` of the same spec says unchanged. */
   readonly specDigest: string;
 }

@@ -44,6 +44,8 @@ export interface Assignment extends AttemptRef {
   readonly jobText: string;
   readonly taskText: string;
   readonly notice?: Notice;
+  /** What earlier tasks left about the repository, a line each, oldest first. Models' words. */
+  readonly memory?: readonly string[];
   readonly pool: string;
   readonly tools?: readonly string[];
   /** Patterns after rendering; absent means anything. */
@@ -82,6 +84,8 @@ export interface CompleteRequest extends AttemptRef {
   readonly childDied?: boolean;
   /** For the next attempt's prompt. */
   readonly notice?: string;
+  /** For later tasks of the repository: at most 20 of at most 500 characters; kept only with Done. */
+  readonly memories?: readonly string[];
 }
 
 export interface CompleteReply {

@@ -105,6 +105,23 @@ describe("uploads", () => {
     expect(readdirSync(checkout.path)).not.toContain("pwned");
   });
 
+  it("knows a repository again by its first commit, for what agents learn of it", async () => {
+    using grown = createRepository({ "src/a.ts": "one\n" });
+    using other = createRepository({ "src/a.ts": "other\n" });
+    const keyOf = async (repository: SampleRepository, name: string) => {
+      const { bytes, digest } = await bundleOf(repository);
+      await upload(bytes);
+      await api.jobs.createJob({ parent, job: jobOf({ upload: digest }, name) }, call);
+      return api.store.get<Job>(keys.job("default", name))?.value.status.memoryKey;
+    };
+    const first = await keyOf(grown, "before");
+    grown.write("src/a.ts", "two\n");
+    grown.commit("Grow");
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+    expect(await keyOf(grown, "after")).toBe(first);
+    expect(await keyOf(other, "stranger")).not.toBe(first);
+  });
+
   it("has the repository again when the disk is empty", async () => {
     const { bytes, digest } = await bundleOf(origin, ["main"]);
     await upload(bytes);

@@ -222,6 +222,8 @@ export interface StagedJobOptions {
   readonly files: Readonly<Record<string, string>>;
   readonly tasks: Readonly<Record<string, Partial<TaskSpec>>>;
   readonly spec?: Partial<JobSpec>;
+  /** See `JobStatus.memoryKey`; default none. */
+  readonly memoryKey?: string;
 }
 
 /** Changes a resource, however often others are faster. */
@@ -260,7 +262,14 @@ export async function stageJob(stage: Stage, replica: Replica, options: StagedJo
   const total = Object.keys(options.tasks).length;
   const base = { commit, ref: "main", summary: "base" };
   const createdAtMs = Date.now();
-  const job = sampleJob({ name, uid, spec: options.spec ?? {}, status: { base, baseBundle, total }, createdAtMs });
+  const memory = options.memoryKey === undefined ? {} : { memoryKey: options.memoryKey };
+  const job = sampleJob({
+    name,
+    uid,
+    spec: options.spec ?? {},
+    status: { base, baseBundle, total, ...memory },
+    createdAtMs,
+  });
   const branch = job.spec.target.branch;
   const head: JobHead = {
     kind: "Head",

@@ -81,3 +81,17 @@ describe("createLedger", () => {
     expect(Math.max(...facts.map((fact) => fact.line.length))).toBeLessThan(600);
   });
 });
+
+describe("memories", () => {
+  it("are the notes that later tasks shall see, each once, the newest 20", () => {
+    const noted = Array.from({ length: 25 }, (_, i) => ["note", { text: `fact ${i}`, remember: true }] as const);
+    const ledger = after(
+      ["note", { text: "for me" }],
+      ["note", { text: "for me too", remember: null }],
+      ["note", { text: "refused", remember: true }, "The note is empty.", true],
+      ...noted,
+      ["note", { text: "fact 24", remember: true }],
+    );
+    expect(ledger.memories()).toEqual(noted.slice(5).map(([, { text }]) => text));
+  });
+});

@@ -11,6 +11,8 @@ export interface Ledger {
   record(step: Step): void;
   /** Facts as short lines, most important first; the same facts give the same lines. */
   facts(): readonly LedgerFact[];
+  /** What the agent wants later tasks of the repository to know, in its own words: at most 20, the newest. */
+  memories(): readonly string[];
   /** What was seen last of changing and of proving; see {@link Evidence}. */
   evidence(): Evidence;
 }
@@ -36,6 +38,8 @@ const filesMax = 500;
 const commandsMax = 20;
 const errorsMax = 5;
 const notesMax = 50;
+/** Bound of `CompleteRequest.memories`. */
+const memoriesMax = 20;
 const noteCharsMax = 500;
 const errorCharsMax = 400;
 const commandCharsMax = 200;
@@ -51,6 +55,7 @@ export function createLedger(): Ledger {
     errors: new Map(),
     commands: new Map(),
     notes: new Set(),
+    memories: new Set(),
     evidence: {
       lastChangeStep: 0,
       lastGreenCommandStep: 0,
@@ -62,6 +67,7 @@ export function createLedger(): Ledger {
   return {
     record: (step) => recordStep(state, step),
     facts: () => listFacts(state),
+    memories: () => [...state.memories],
     evidence: () => state.evidence,
   };
 }
@@ -78,6 +84,7 @@ interface State {
   /** Command to how it ended last. */
   readonly commands: Map<string, string>;
   readonly notes: Set<string>;
+  readonly memories: Set<string>;
   evidence: Evidence;
 }
 
@@ -93,8 +100,16 @@ function recordStep(state: State, step: Step): void {
     for (const path of changedPaths(step, subject)) put(state.changed, path, step.tool, filesMax);
     state.evidence = { ...state.evidence, lastChangeStep: state.steps };
   }
-  if (step.tool === "note") remember(state.notes, clipEnd(textOf(step).trim(), noteCharsMax), notesMax);
+  if (step.tool === "note") recordNote(state, step);
   if (step.tool === "read" && subject !== "") remember(state.read, subject, filesMax);
+}
+
+function recordNote(state: State, step: Step): void {
+  const text = clipEnd(textOf(step).trim(), noteCharsMax);
+  remember(state.notes, text, notesMax);
+  const isLasting =
+    typeof step.args === "object" && step.args !== null && "remember" in step.args && step.args.remember;
+  if (isLasting === true || isLasting === "true") remember(state.memories, text, memoriesMax);
 }
 
 function recordCommand(state: State, command: string, step: Step): void {

@@ -7,9 +7,15 @@ export const noteTool = defineTool({
   name: "note",
   description:
     "Keeps a fact or decision for the rest of the task, even when older messages are dropped: a finding, a reason, what is left to do.",
-  parameters: { text: z.string().describe("One fact, in a sentence or two") },
+  parameters: {
+    text: z.string().describe("One fact, in a sentence or two"),
+    remember: z
+      .boolean()
+      .nullable()
+      .describe("true only for a fact about the repository that later tasks need too; else null"),
+  },
   async run(args) {
     if (args.text.trim() === "") throw new ToolError("The note is empty.");
-    return "Noted.";
+    return args.remember === true ? "Noted, also for later tasks if this one is accepted." : "Noted.";
   },
 });

@@ -36,6 +36,7 @@ export function newJob(admitted: AdmittedJob, resolved: ResolvedJob, birth: Birt
       usage: noUsage,
       reopened: 0,
       ...traceOf(traceparent),
+      ...(resolved.memoryKey === undefined ? {} : { memoryKey: resolved.memoryKey }),
       specDigest: specDigest(spec),
     },
   };

@@ -11,6 +11,7 @@ import { gitMessage } from "../../platform/git/git-text.ts";
 import { fetchFromUrl, remoteBranch } from "../../platform/git/remote.ts";
 import { listFiles } from "../../platform/git/trees.ts";
 import { getObject } from "../../platform/nats/objects.ts";
+import { memoryKeyOf } from "../memory/repository-memory.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import type { GitWork } from "./git-work.ts";
 import type { SourceRepositories } from "./source-repositories.ts";
@@ -24,12 +25,16 @@ export interface ResolvedJob {
   readonly base: { readonly commit: string; readonly ref: string; readonly summary: string };
   /** Absent for a `command` plan, which a worker runs first. */
   readonly items?: readonly PlannedItem[];
+  /** See `JobStatus.memoryKey`. */
+  readonly memoryKey?: string;
 }
 
 /** What resolving needs. */
 export type ResolveDeps = ApiDeps & { readonly sources: SourceRepositories; readonly gitWork: GitWork };
 
 const resolveTimeoutMsDefault = 30_000;
+/** A memory is a convenience: creating a job must not wait for it. */
+const rootTimeoutMs = 5_000;
 const plannedItemBytesMax = 20 * 1_024;
 
 /**
@@ -61,11 +66,14 @@ async function resolve(deps: ResolveDeps, job: AdmittedJob, signal: AbortSignal)
   const { repository, commit } = source;
   const summary = await subjectOf(repository, commit, signal);
   const base = { commit, ref, summary };
-  if (spec.plan.kind === "command") return { repository, base };
+  const root = upload === undefined ? undefined : await rootCommit(repository, commit, signal);
+  const key = memoryKeyOf(spec.repository, root);
+  const memory = key === undefined ? {} : { memoryKey: key };
+  if (spec.plan.kind === "command") return { repository, base, ...memory };
   const files = spec.plan.kind === "glob" ? await filesAt(repository, commit, signal) : [];
   const items = planItems(job.name, spec.plan, { files });
   checkItems(job, items, `${ref} (${commit.slice(0, 7)})`, files.length);
-  return { repository, base, items };
+  return { repository, base, items, ...memory };
 }
 
 interface Source {
@@ -146,6 +154,20 @@ async function subjectOf(repository: Repository, commit: string, signal: AbortSi
   const args = ["log", "-1", "--no-show-signature", "--format=%s", "--end-of-options", commit];
   const { stdout } = await repository.git.run(args, { stdoutBytesMax: 64 * 1_024, truncate: true }, signal);
   return gitMessage(stdout.toString("utf8"), 200);
+}
+
+/** The first of the commits without a parent; undefined where the history is too long to look for it. */
+async function rootCommit(repository: Repository, commit: string, signal: AbortSignal): Promise<string | undefined> {
+  const limit = AbortSignal.timeout(rootTimeoutMs);
+  const args = ["rev-list", "--max-parents=0", "--end-of-options", commit];
+  try {
+    const { stdout } = await repository.git.run(args, {}, AbortSignal.any([signal, limit]));
+    return stdout.toString("latin1").trim().split("\n").toSorted()[0];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (limit.aborted) return undefined;
+    throw error;
+  }
 }
 
 /** Regular files: an agent has nothing to do with a submodule or a symbolic link. */

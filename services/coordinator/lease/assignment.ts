@@ -39,10 +39,10 @@ function candidatePoint(subject: VerifySubject, base: StartPoint, atHead: StartP
 
 /** What the worker is told about the attempt that `task` (state Running) has open. Same input, same answer. */
 export function assignmentOf(
-  input: { readonly job: Job; readonly task: Task; readonly start: StartPoint },
+  input: { readonly job: Job; readonly task: Task; readonly start: StartPoint; readonly memory: readonly string[] },
   tokens: AttemptTokens,
 ): Assignment {
-  const { job, task, start } = input;
+  const { job, task, start, memory } = input;
   const { metadata, spec, status } = task;
   const lease = status.lease;
   if (lease === undefined) throw new AgentdError("STATE_CONFLICT", `task ${metadata.name} has no lease`);
@@ -65,6 +65,7 @@ export function assignmentOf(
     jobText: isAgent ? rendered.jobText : "",
     taskText: isAgent ? rendered.taskText : "",
     ...(isAgent && status.notice !== undefined ? { notice: status.notice } : {}),
+    ...(isAgent && memory.length > 0 ? { memory } : {}),
     pool: template.pool,
     ...(template.tools === undefined ? {} : { tools: template.tools }),
     ...(isAgent && rendered.writes !== undefined ? { writes: rendered.writes } : {}),

@@ -10,6 +10,7 @@ import { keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
+import type { RepositoryMemory } from "../memory/repository-memory.ts";
 import type { StartPoint } from "./assignment.ts";
 import { assignmentOf, startPoint } from "./assignment.ts";
 import type { AttemptTokens } from "./attempt-token.ts";
@@ -22,6 +23,7 @@ export interface ClaimDeps {
   readonly index: TaskIndex;
   readonly tokens: AttemptTokens;
   readonly events: EventLog;
+  readonly memory: Pick<RepositoryMemory, "shownTo">;
   readonly isLeader: () => boolean;
   readonly nowMs: () => number;
   readonly random: () => number;
@@ -65,13 +67,14 @@ async function decide(deps: ClaimDeps, request: ClaimRequest, signal: AbortSigna
   if (blocker !== undefined && !isRepeat) return refused(`task ${request.task} may not run now (${blocker.kind})`);
   try {
     const start = startPoint(job, head, task);
-    if (isRepeat) return { granted: true, assignment: repeatedAssignment(task, job, start, deps.tokens) };
+    const memory = deps.memory.shownTo(job);
+    if (isRepeat) return { granted: true, assignment: repeatedAssignment(task, { job, start, memory }, deps.tokens) };
     const rules = taskRules(job.spec, task.spec.kind, deps.nowMs(), deps.random);
     const { worker, claimId } = request;
     const granted = transition(task, { type: "Granted", worker, claimId, base: start.commit }, rules);
     await store.commit([{ key: entry.key, value: granted, expected: entry.revision }], signal);
     deps.events.taskEvent(granted, "Normal", "Started", `attempt ${granted.status.attempt} on ${worker}`);
-    return { granted: true, assignment: assignmentOf({ job, task: granted, start }, deps.tokens) };
+    return { granted: true, assignment: assignmentOf({ job, task: granted, start, memory }, deps.tokens) };
   } catch (error) {
     // Somebody else was first: the hint was about a past state.
     if (isAgentdError(error, "CONFLICT") || isAgentdError(error, "STATE_CONFLICT")) return refused(error.message);
@@ -85,9 +88,14 @@ function isHeldBy(task: Task, request: ClaimRequest): boolean {
 }
 
 /** The answer that was given before: the recorded base, with today's bundles, which reach every earlier head too. */
-function repeatedAssignment(task: Task, job: Job, start: StartPoint, tokens: AttemptTokens): Assignment {
+function repeatedAssignment(
+  task: Task,
+  given: { readonly job: Job; readonly start: StartPoint; readonly memory: readonly string[] },
+  tokens: AttemptTokens,
+): Assignment {
+  const { start } = given;
   const base = task.status.attempts.at(-1)?.base ?? start.commit;
-  return assignmentOf({ job, task, start: { ...start, commit: base } }, tokens);
+  return assignmentOf({ ...given, task, start: { ...start, commit: base } }, tokens);
 }
 
 function refused(message: string): Extract<ClaimReply, { granted: false }> {

@@ -11,6 +11,7 @@ import { keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
+import type { RepositoryMemory } from "../memory/repository-memory.ts";
 import { checksOf } from "./assignment.ts";
 import type { AttemptTokens } from "./attempt-token.ts";
 import { createKeyedQueue } from "./keyed-queue.ts";
@@ -22,6 +23,7 @@ export interface CompletionDeps {
   readonly tokens: AttemptTokens;
   readonly results: ResultReceiver;
   readonly events: EventLog;
+  readonly memory: Pick<RepositoryMemory, "keep">;
   readonly isLeader: () => boolean;
   readonly nowMs: () => number;
   readonly random: () => number;
@@ -84,6 +86,8 @@ async function complete(
       const next = transition(task, event, rules);
       await store.commit([{ key, value: next, expected: entry.revision }], signal);
       tell(deps.events, next, request);
+      // After the end is written: notes of a refused result must not teach anybody.
+      if (event.outcome === "Done") await deps.memory.keep(job, task, request.memories ?? [], signal);
       return { state: next.status.state };
     } catch (error) {
       if (isAgentdError(error, "CONFLICT") && race < racesMax) continue;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { memoryBounds } from "../../core/repository-memory.ts";
 import type { ClaimRequest, CompleteRequest, Heartbeat } from "../../core/worker-protocol.ts";
 
 /** Shapes of what workers send: hostile until parsed. Unknown fields are dropped, so that newer workers are understood. */
@@ -92,6 +93,7 @@ const complete = z.object({
   usage,
   childDied: z.boolean().optional(),
   notice: z.string().max(65_536).optional(),
+  memories: z.array(z.string().max(2_048)).max(memoryBounds.notesPerAttempt).optional(),
 });
 
 /** A heartbeat, or undefined when it is none. */

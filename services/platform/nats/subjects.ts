@@ -166,6 +166,8 @@ export const keys = {
   branch: (hash: string): string => `branch.${token("branch hash", hash)}`,
   worker: (name: string): string => `worker.${label("worker", name)}`,
   pool: (name: string): string => `pool.${label("pool", name)}`,
+  memory: (namespace: string, repository: string, note: string): string =>
+    `memory.${label("namespace", namespace)}.${token("repository hash", repository)}.${token("note hash", note)}`,
 } as const;
 
 /** Prefixes for `ResourceStore.list`; each ends in a dot so that no longer name matches by accident. */
@@ -180,6 +182,8 @@ export const keyPrefixes = {
   branches: "branch.",
   workers: "worker.",
   pools: "pool.",
+  memoryOf: (namespace: string, repository: string): string =>
+    `memory.${label("namespace", namespace)}.${token("repository hash", repository)}.`,
 } as const;
 
 /**

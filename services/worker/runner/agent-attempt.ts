@@ -1,5 +1,6 @@
 import type { Evidence } from "../../agent/context/ledger.ts";
 import type { FinishClaim } from "../../agent/tools/finish.ts";
+import { memoryLines } from "../../core/repository-memory.ts";
 import type { Usage } from "../../core/resource.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import { type DoneVerdict, judgeDone } from "../gate/done-gate.ts";
@@ -64,7 +65,9 @@ export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<Att
   }
   progress.onPhase("Completing");
   const object = await inSpan("store bundle", {}, () => deps.results.storeBundle(result, assignment.base, signal));
-  return attemptResult("Done", agent.detail, { ...evidence, ...changed, commit: result.commit, object, checks, gates });
+  const memories = agent.memories.length === 0 ? {} : { memories: memoryLines(agent.memories) };
+  const kept = { ...evidence, ...changed, ...memories, commit: result.commit, object, checks, gates };
+  return attemptResult("Done", agent.detail, kept);
 }
 
 /**

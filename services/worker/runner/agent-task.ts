@@ -57,7 +57,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
       scratch: deps.shell.scratchIn(place),
       git: createTreeLook(tree.worktree),
     });
-    const instructions = createRepositoryInstructions(await createWorktreeFiles(place.tree));
+    const instructions = createRepositoryInstructions(await createWorktreeFiles(place.tree), assignment.memory);
     let usage = noUsage;
     const onTurn = async (turn: TurnRecord): Promise<void> => {
       usage = addUsage(usage, { ...turn.usage, turns: 1, seconds: 0 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type ChangedFile, readDiff } from "./changed-file.ts";
 import { debrisIn } from "./hygiene.ts";
+import { reviewResult } from "./review.ts";
 import { isProtectedFile, isTestFile } from "./test-files.ts";
 import { weakenedTests } from "./weakened-tests.ts";
 
@@ -146,5 +147,19 @@ describe("debrisIn", () => {
     expect(
       debrisIn([changed("docs/merge.md", ["// ... rest of the file, changed ..."], ["// ... rest of the file ..."])]),
     ).toEqual([]);
+  });
+});
+
+describe("the repository's memory", () => {
+  const memory = [changed(".agent/memory/MEMORY.md", ["- tests need TZ=UTC"])];
+
+  it("is not a result's to change, and the agent is told what to do instead", () => {
+    expect(reviewResult(memory, {}).scope).toContain('"remember": true');
+    expect(reviewResult(memory, { protect: [] }).scope).toContain(".agent/memory/MEMORY.md");
+    expect(reviewResult(memory, { writes: [{ pattern: "**", isLiteral: false }] }).scope).toBeDefined();
+  });
+
+  it("is, where writes names it", () => {
+    expect(reviewResult(memory, { writes: [{ pattern: ".agent/memory/**", isLiteral: false }] }).scope).toBeUndefined();
   });
 });

@@ -23,20 +23,33 @@ const shownMax = 5;
 
 /** Looks at what a result changes. Whether its paths match `writes` was looked at before. */
 export function reviewResult(files: readonly ChangedFile[], rules: ReviewRules): Review {
+  const memories = files.filter((file) => isMemory(file, rules)).map(({ path }) => JSON.stringify(path));
   const guarded = files.filter((file) => isGuarded(file, rules)).map(({ path }) => JSON.stringify(path));
   // Who protects nothing wants to have tests removed as well.
   const weakened = rules.protect?.length === 0 ? [] : weakenedTests(files).map(describe);
   const debris = debrisIn(files).map(describe);
   return {
-    ...(guarded.length > 0
+    ...(memories.length > 0
       ? {
-          scope: `it changes ${list(guarded)}, which the task may not touch; to allow it, name it in writes or leave it out of template.protect`,
+          scope: `it changes ${list(memories)}; undo that, and use the note tool with "remember": true for what later tasks should know (a task that is about these files names them in writes)`,
         }
-      : weakened.length > 0
-        ? { scope: `it makes tests prove less: ${list(weakened)}` }
-        : {}),
+      : guarded.length > 0
+        ? {
+            scope: `it changes ${list(guarded)}, which the task may not touch; to allow it, name it in writes or leave it out of template.protect`,
+          }
+        : weakened.length > 0
+          ? { scope: `it makes tests prove less: ${list(weakened)}` }
+          : {}),
     ...(debris.length > 0 ? { hygiene: `it leaves things behind: ${list(debris)}` } : {}),
   };
+}
+
+/** Where a repository keeps what agents learned: a hundred tasks that each add a line would only collide. */
+const memoryFolder = ".agent/memory/";
+
+function isMemory({ path }: ChangedFile, { writes }: ReviewRules): boolean {
+  const isNamed = writes?.some(({ pattern }) => pattern.startsWith(memoryFolder)) ?? false;
+  return !isNamed && path.toLowerCase().startsWith(memoryFolder);
 }
 
 function isGuarded(file: ChangedFile, { writes, protect }: ReviewRules): boolean {
