@@ -21,7 +21,9 @@ export async function saturationBench({ isSmall }: BenchOptions): Promise<readon
   await using agentd = await startWhole(engine.ready.url, { slots: Math.ceil(slots * 0.75), workers: 2 });
   const job = { name: "supply", count, prompt, check: "true" };
   await runJob(agentd, repository, { ...job, name: "first", count: 1 });
-  const readLoad = async () => (await (await fetch(`${engine.ready.url}/sim/stats`)).json()) as EngineLoad;
+  // Asked again at once where the engine had closed the kept connection in that moment.
+  const ask = () => fetch(`${engine.ready.url}/sim/stats`, { headers: { connection: "close" } });
+  const readLoad = async () => (await (await ask().catch(ask)).json()) as EngineLoad;
   const before = await readLoad();
   const cpuBefore = treeCpuMs(agentd.pid);
   const startedMs = performance.now();
