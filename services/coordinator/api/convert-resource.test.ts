@@ -6,15 +6,14 @@ import { duration, time } from "./convert-resource.ts";
 describe("a time of a worker", () => {
   it.each([
     [1_700_000_000_123, 1_700_000_000_123],
-    [1_700_000_000_123.4567, 1_700_000_000_123],
+    [1_700_000_000_123.5, 1_700_000_000_123],
     [-5, 0],
     [Number.NaN, 0],
     [1e300, 253_402_300_799_999],
   ])("of %d is one that can be sent", (ms, sent) => {
     expect(timestampMs(time(ms))).toBe(sent);
     expect(durationMs(duration(ms))).toBe(sent);
-    expect(toBinary(TimestampSchema, time(ms)).length + toBinary(DurationSchema, duration(ms)).length).toBeGreaterThan(
-      -1,
-    );
+    expect(() => toBinary(TimestampSchema, time(ms))).not.toThrow();
+    expect(() => toBinary(DurationSchema, duration(ms))).not.toThrow();
   });
 });
