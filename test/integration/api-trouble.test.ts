@@ -265,7 +265,7 @@ describe("a watch from a version that was compacted away", () => {
     await other.link.jsm.streams.purge(streamNames.resources, { filter: `${resourcePrefix}job.default.c-0` });
     const { openStore } = await import("../../services/platform/nats/store.ts");
     await using fresh = await openStore(other.link, {}, call.signal);
-    const { watchChanges } = await import("../../services/coordinator/api/watch-changes.ts");
+    const { watchChanges } = await import("../../services/coordinator/api/listing/watch-changes.ts");
     const scope = { prefix: "job.", isInScope: () => true, isNew: () => true, bookmarkMs: 1_000 };
     const old = watchChanges(fresh, { ...scope, resourceVersion: "0" }, call.signal);
     expect(await refusal(old.next())).toMatchObject({ reason: "WATCH_EXPIRED" });

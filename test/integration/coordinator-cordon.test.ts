@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { cordonWorker, drainWorker, uncordonWorker } from "../../services/coordinator/api/worker-verbs.ts";
+import { cordonWorker, drainWorker, uncordonWorker } from "../../services/coordinator/api/workers/worker-verbs.ts";
 import type { Replica } from "../../services/coordinator/replica.ts";
 import type { Worker } from "../../services/core/worker.ts";
 import { keys } from "../../services/platform/nats/subjects.ts";

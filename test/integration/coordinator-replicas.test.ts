@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createJob } from "../../services/coordinator/api/create-job.ts";
-import { createGitWork } from "../../services/coordinator/api/git-work.ts";
-import { createSourceRepositories } from "../../services/coordinator/api/source-repositories.ts";
+import { createJob } from "../../services/coordinator/api/jobs/create-job.ts";
+import { createGitWork } from "../../services/coordinator/api/repositories/git-work.ts";
+import { createSourceRepositories } from "../../services/coordinator/api/repositories/source-repositories.ts";
 import { findCondition } from "../../services/core/resource.ts";
 import type { ResourceStore } from "../../services/platform/nats/store.ts";
 import type { TestApi } from "../support/api-server.ts";

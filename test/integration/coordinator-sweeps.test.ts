@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { UploadRecord } from "../../services/coordinator/api/uploads.ts";
-import { sweepUploads } from "../../services/coordinator/api/uploads.ts";
+import type { UploadRecord } from "../../services/coordinator/api/repositories/uploads.ts";
+import { sweepUploads } from "../../services/coordinator/api/repositories/uploads.ts";
 import { deleteJob } from "../../services/coordinator/reconcile/delete-job.ts";
 import { purgeTombstones, sweepObjects, sweepOrphans } from "../../services/coordinator/reconcile/sweep.ts";
 import type { Replica } from "../../services/coordinator/replica.ts";

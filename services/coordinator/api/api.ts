@@ -13,17 +13,17 @@ import type { CallContext, ServiceImpl } from "../../platform/grpc/service-defin
 import { requireConnected } from "../../platform/nats/connect.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { createEventService } from "./events/event-service.ts";
-import { createGitWork } from "./git-work.ts";
-import { createJobService } from "./job-service.ts";
-import { createListSnapshots } from "./list-snapshot.ts";
-import { createModelPoolService } from "./model-pool-service.ts";
-import { createRepositoryService } from "./repository-service.ts";
-import { createSourceRepositories } from "./source-repositories.ts";
-import { createTaskService } from "./task-service.ts";
+import { createJobService } from "./jobs/job-service.ts";
+import { createListSnapshots } from "./listing/list-snapshot.ts";
+import { createGitWork } from "./repositories/git-work.ts";
+import { createRepositoryService } from "./repositories/repository-service.ts";
+import { createSourceRepositories } from "./repositories/source-repositories.ts";
+import { createTaskService } from "./tasks/task-service.ts";
+import { createWaitingReasons } from "./tasks/waiting-view.ts";
 import { createTraceService } from "./trace-service.ts";
 import { traced } from "./traced-call.ts";
-import { createWaitingReasons } from "./waiting-view.ts";
-import { createWorkerService } from "./worker-service.ts";
+import { createModelPoolService } from "./workers/model-pool-service.ts";
+import { createWorkerService } from "./workers/worker-service.ts";
 
 /**
  * The services of agentd.v1, for `createGrpcServer`. Every call is refused with STORE_UNAVAILABLE and a retry hint

@@ -1,6 +1,6 @@
 import type { ResourceStore } from "../../platform/nats/store.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { sweepUploads } from "../api/uploads.ts";
+import { sweepUploads } from "../api/repositories/uploads.ts";
 import { runPeriodically } from "../periodic.ts";
 
 const everyMs = 10 * 60_000;

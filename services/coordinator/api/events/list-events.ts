@@ -1,7 +1,7 @@
 import { AgentdError } from "../../../core/errors.ts";
 import type { NatsLink } from "../../../platform/nats/connect.ts";
 import { eventRange, readEvents } from "../../../platform/nats/events.ts";
-import { type PageToken, pageSizeOf, readPageToken, writePageToken } from "../list-page.ts";
+import { type PageToken, pageSizeOf, readPageToken, writePageToken } from "../listing/list-page.ts";
 import type { EventMessage, EventScope } from "./event-scope.ts";
 
 /** A page of events, as a client asks for it. */

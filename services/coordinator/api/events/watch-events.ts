@@ -1,8 +1,8 @@
 import { AgentdError } from "../../../core/errors.ts";
 import type { NatsLink } from "../../../platform/nats/connect.ts";
 import { eventRange, readEvents } from "../../../platform/nats/events.ts";
-import { nextOrTick } from "../next-or-tick.ts";
-import { readVersion } from "../watch-changes.ts";
+import { nextOrTick } from "../listing/next-or-tick.ts";
+import { readVersion } from "../listing/watch-changes.ts";
 import type { EventMessage, EventScope } from "./event-scope.ts";
 
 /** One event as a watcher sees it, or a bookmark. */

@@ -1,0 +1,119 @@
+import { AgentdError } from "../../../core/errors.ts";
+import type { Change, Entry, ResourceStore } from "../../../platform/nats/store.ts";
+import { nextOrTick } from "./next-or-tick.ts";
+
+/** One change as a watcher sees it. */
+export type WatchEvent<T> =
+  | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly entry: Entry<T>; readonly resourceVersion: string }
+  | { readonly type: "BOOKMARK"; readonly entry?: undefined; readonly resourceVersion: string };
+
+/** What {@link watchChanges} watches. */
+export interface WatchScope<T> {
+  /** Keys begin so. */
+  readonly prefix: string;
+  readonly isInScope: (value: T) => boolean;
+  /** Whether a selector of the watcher's takes it, which may change; absent: all. */
+  readonly isSelected?: (value: T) => boolean;
+  /** Whether this is how such a resource looks when it is new. */
+  readonly isNew: (value: T) => boolean;
+  /** Where to start; empty: first the present state. */
+  readonly resourceVersion: string;
+  readonly bookmarkMs: number;
+}
+
+/**
+ * Changes of the resources in scope, in order and without a gap. While the present state is given, `resourceVersion`
+ * is empty: a watcher that is cut off there starts again. Bookmarks move it on while nothing in scope changes.
+ *
+ * A watcher holds nothing of what it has shown: each change in the store's memory says what was there before.
+ * @throws AgentdError WATCH_EXPIRED: list again
+ */
+export async function* watchChanges<T>(
+  store: ResourceStore,
+  scope: WatchScope<T>,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent<T>, void, undefined> {
+  let position = store.revision;
+  if (scope.resourceVersion === "") {
+    const startRevision = position;
+    const present = store.list<T>(scope.prefix).filter(({ value }) => isShown(scope, value));
+    for (const entry of present) yield { type: "ADDED", entry, resourceVersion: "" };
+    yield { type: "BOOKMARK", resourceVersion: String(startRevision) };
+  } else position = readVersion(scope.resourceVersion);
+  const ending = new AbortController();
+  const changes = store.watch(position, AbortSignal.any([signal, ending.signal]))[Symbol.asyncIterator]();
+  const replayed: Replayed<T> = new Map();
+  let marked = position;
+  let next = changes.next();
+  try {
+    for (;;) {
+      const result = await nextOrTick(next, scope.bookmarkMs);
+      if (result === "tick") {
+        if (position === marked) continue;
+        marked = position;
+        yield { type: "BOOKMARK", resourceVersion: String(position) };
+        continue;
+      }
+      if (result.done === true) return;
+      const change = result.value;
+      position = change.revision;
+      const event = toEvent(scope, change, replayed);
+      if (event !== undefined) {
+        marked = position;
+        yield event;
+      }
+      next = changes.next();
+    }
+  } finally {
+    next.catch(() => undefined);
+    ending.abort(new DOMException("the watch has ended", "AbortError"));
+  }
+}
+
+/** What keys held when the replay of the stream passed them; empty once the changes come from memory. */
+type Replayed<T> = Map<string, Entry<T> | "none">;
+
+function toEvent<T>(scope: WatchScope<T>, change: Change, replayed: Replayed<T>): WatchEvent<T> | undefined {
+  const { key, revision, timeMs } = change;
+  if (!key.startsWith(scope.prefix)) return undefined;
+  const before = beforeOf(change, replayed);
+  const resourceVersion = String(revision);
+  if (change.value === undefined) {
+    // It was made before the replay began: its last state is not known, so neither is whether it is in scope.
+    if (before === undefined) throw new AgentdError("WATCH_EXPIRED", "a resource was deleted meanwhile; list again");
+    if (before === "none" || !isShown(scope, before.value)) return undefined;
+    return { type: "DELETED", entry: { ...before, revision, timeMs }, resourceVersion };
+  }
+  // Only coordinators write here, from values of this type.
+  const value = change.value as T;
+  if (!scope.isInScope(value)) return undefined;
+  const entry = { key, value, revision, timeMs };
+  const wasShown = before === undefined ? undefined : before !== "none" && isShown(scope, before.value);
+  if (!isShown(scope, value)) return wasShown === false ? undefined : { type: "DELETED", entry, resourceVersion };
+  const isAdded = wasShown === undefined ? scope.isNew(value) : !wasShown;
+  return { type: isAdded ? "ADDED" : "MODIFIED", entry, resourceVersion };
+}
+
+/** What the key held before this change; undefined where that is not known. */
+function beforeOf<T>(change: Change, replayed: Replayed<T>): Entry<T> | "none" | undefined {
+  const { key, value, revision, timeMs } = change;
+  if (change.before !== undefined) {
+    replayed.clear();
+    return change.before as Entry<T> | "none";
+  }
+  const before = replayed.get(key);
+  replayed.set(key, value === undefined ? "none" : { key, value: value as T, revision, timeMs });
+  return before;
+}
+
+function isShown<T>(scope: WatchScope<T>, value: T): boolean {
+  return scope.isInScope(value) && (scope.isSelected?.(value) ?? true);
+}
+
+/** The version that a client sent. @throws AgentdError INVALID_SPEC */
+export function readVersion(text: string): number {
+  const revision = /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  if (revision !== undefined) return revision;
+  const problems = [{ field: "resource_version", message: "is not from an answer of this server" }];
+  throw new AgentdError("INVALID_SPEC", "the resource version is not from an answer of this server", { problems });
+}

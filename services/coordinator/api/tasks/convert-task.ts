@@ -1,0 +1,91 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Job } from "../../../core/job.ts";
+import type { Attempt, CheckResult, Task } from "../../../core/task.ts";
+import { renderTask } from "../../../core/template.ts";
+import type { AttemptSchema, CheckResultSchema, TaskSchema, TaskSpecSchema } from "../../../gen/agentd/v1/task_pb.ts";
+import type { Entry } from "../../../platform/nats/store.ts";
+import { checkMessage, conditionMessage, duration, metadataMessage, time, usageMessage } from "../convert-resource.ts";
+
+/** A task as the API gives it: rendered with its job's template, which is absent when the job was just deleted. */
+export function taskMessage(
+  entry: Entry<Task>,
+  job: Job | undefined,
+  waitingFor: string,
+): MessageInitShape<typeof TaskSchema> {
+  const { metadata, job: jobName, status } = entry.value;
+  return {
+    metadata: metadataMessage(metadata, entry.revision),
+    job: jobName,
+    spec: specMessage(entry.value, job),
+    status: {
+      state: status.state,
+      attempt: status.attempt,
+      attempts: status.attempts.map(attemptMessage),
+      conditions: status.conditions.map(conditionMessage),
+      outcome: status.outcome ?? "",
+      message: status.message ?? "",
+      worker: status.lease?.worker ?? "",
+      landedCommit: status.landedCommit ?? "",
+      usage: usageMessage(status.usage),
+      waitingFor,
+      traceId: job?.status.traceId ?? "",
+      ...(status.finishedAtMs === undefined ? {} : { finishTime: time(status.finishedAtMs) }),
+    },
+  };
+}
+
+function specMessage(task: Task, job: Job | undefined): MessageInitShape<typeof TaskSpecSchema> {
+  const { spec } = task;
+  const plain = { index: spec.index, item: spec.item, matrix: { ...spec.matrix }, dependsOn: [...spec.dependsOn] };
+  if (job === undefined) return { ...plain, priority: spec.overrides?.priority ?? 0 };
+  // One of agentd's own has no prompt.
+  if (spec.kind !== "Agent") {
+    const checks = spec.kind === "Verify" ? job.spec.merge.verify.map(checkMessage) : [];
+    return { ...plain, checks, priority: job.spec.priority };
+  }
+  const rendered = renderTask(job, task);
+  const { turns, tokens, wallMs } = rendered.limits;
+  return {
+    ...plain,
+    prompt: rendered.prompt,
+    writes: (rendered.writes ?? []).map(({ pattern }) => pattern),
+    checks: rendered.checks.map(checkMessage),
+    limits: { turns, tokens: BigInt(tokens), wall: duration(wallMs) },
+    priority: spec.overrides?.priority ?? job.spec.priority,
+  };
+}
+
+function attemptMessage(attempt: Attempt): MessageInitShape<typeof AttemptSchema> {
+  const { changed } = attempt;
+  return {
+    attempt: attempt.attempt,
+    worker: attempt.worker,
+    startTime: time(attempt.startedAtMs),
+    ...(attempt.endedAtMs === undefined ? {} : { endTime: time(attempt.endedAtMs) }),
+    outcome: attempt.outcome ?? "",
+    baseCommit: attempt.base,
+    commit: attempt.commit ?? "",
+    changedPaths: [...(changed?.paths ?? [])],
+    changedCount: changed?.count ?? 0,
+    insertions: changed?.insertions ?? 0,
+    deletions: changed?.deletions ?? 0,
+    checks: attempt.checks.map(checkResultMessage),
+    usage: usageMessage(attempt.usage),
+    claimed: attempt.claimed ?? "",
+    message: attempt.message ?? "",
+    gates: (attempt.gates ?? []).map((each) => ({ ...each })),
+    repairs: attempt.repairs ?? 0,
+  };
+}
+
+function checkResultMessage(result: CheckResult): MessageInitShape<typeof CheckResultSchema> {
+  return {
+    name: result.name,
+    status: result.status,
+    ...(result.exitCode === undefined ? {} : { exitCode: result.exitCode }),
+    duration: duration(result.durationMs),
+    outputDigest: result.outputDigest,
+    outputTail: result.outputTail,
+    baseStatus: result.base ?? "",
+  };
+}
