@@ -21,6 +21,7 @@ describe("an attempt", () => {
     stand = await createWorkerStand({
       "a.txt": "old\n",
       "b.txt": "b\n",
+      "c.js": "const c = 1;\n",
       ".gitignore": "deps/\n*.log\n",
       "package-lock.json": "{}\n",
     });
@@ -144,6 +145,19 @@ describe("an attempt", () => {
     expect(result).toMatchObject({ outcome: "GateFailed" });
     expect(result.message).toContain('"b.txt"');
     expect(await changeOf(result)).toContain("+x\n");
+  });
+
+  it("refuses a result in which a file cannot be parsed any more, without running a check", async () => {
+    const differences = {
+      task: "syntax",
+      taskText: 'Replace "c = 1" with "c = (" in c.js',
+      checks: [check("green", "true")],
+    };
+    await stand.coordinator.offer(await stand.assignment(differences));
+    const result = await stand.coordinator.completeOf("syntax");
+    expect(result).toMatchObject({ outcome: "GateFailed", checks: [] });
+    expect(result.message).toContain('breaks the syntax of "c.js"');
+    expect(await changeOf(result)).toContain("+const c = (;");
   });
 
   it("keeps what an agent changed that ran out of turns", async () => {

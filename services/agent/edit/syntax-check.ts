@@ -3,6 +3,8 @@ import { Language, type Node, Parser } from "web-tree-sitter";
 
 /** Counts what a parser could not understand in a source file. */
 export interface SyntaxCheck {
+  /** Whether there is a grammar for files of that name. */
+  knows(path: string): boolean;
   /**
    * Errors and missing tokens in `text`, at most 100. Undefined when no grammar is known for the path, the text is larger than
    * 500,000 characters or takes longer than a second to parse.
@@ -38,8 +40,9 @@ let runtime: Promise<void> | undefined;
 
 /** The check with tree-sitter: runtime and grammars are loaded when they are first needed, once a process. */
 export const treeSitterCheck: SyntaxCheck = {
+  knows: (path) => grammarFor(path) !== undefined,
   async countErrors(path, text) {
-    const grammar = grammarOf.get(path.slice(path.lastIndexOf(".") + 1).toLowerCase());
+    const grammar = grammarFor(path);
     if (grammar === undefined || text.length > charsMax) return undefined;
     // A grammar that cannot be loaded is no reason to refuse an edit.
     const parser = await loadParser(grammar).catch(() => undefined);
@@ -57,6 +60,10 @@ export const treeSitterCheck: SyntaxCheck = {
     }
   },
 };
+
+function grammarFor(path: string): string | undefined {
+  return grammarOf.get(path.slice(path.lastIndexOf(".") + 1).toLowerCase());
+}
 
 function loadParser(grammar: string): Promise<Parser> {
   const known = parsers.get(grammar) ?? createParser(grammar);

@@ -18,7 +18,7 @@ export interface Harvest {
   readonly changes: readonly ChangedLines[];
   /** Holds the new objects, with the cache as alternate: make the result's bundle from it. */
   readonly repository: Repository;
-  /** The first 4 MiB of the unified diff, without context and renames; to be read while the worktree stands. */
+  /** The first 4 MiB of the unified diff, with full object names, without context and renames; to be read while the worktree stands. */
   readonly diffFile: string;
   /** Not taken: repositories inside the tree (`dir/`), changed submodules, names that git refuses. */
   readonly skipped: readonly string[];
@@ -102,7 +102,7 @@ const commitScript: GitScript = {
 tree=$("$@" write-tree)
 "$@" commit-tree "$tree" -p HEAD -F "$GIT_DIR/agentd-message"
 unset GIT_WORK_TREE
-"$@" diff-index --cached -p -U0 --no-color --no-renames --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ HEAD |
+"$@" diff-index --cached -p -U0 --full-index --no-color --no-renames --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ HEAD |
   head -c 4194304 >"$GIT_DIR/agentd-diff"
 exec "$@" diff-index --cached --numstat -z --no-renames --no-ext-diff --no-textconv HEAD`,
 };

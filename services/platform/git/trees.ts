@@ -1,6 +1,7 @@
-import { AgentdError } from "../../core/errors.ts";
+import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Repository } from "./bare-repository.ts";
 import { decodePath, splitNul } from "./git-text.ts";
+import { readLooseObject } from "./loose-object.ts";
 
 /** Git's modes: 100644 file, 100755 executable, 120000 symbolic link, 160000 submodule. */
 export type FileMode = "100644" | "100755" | "120000" | "160000";
@@ -145,6 +146,27 @@ export async function readObject(
   }
   const run = { stdoutBytesMax: Math.max(1, sizeBytes) };
   return (await repository.git.run(["cat-file", "blob", object], run, signal)).stdout;
+}
+
+/**
+ * The bytes of a blob; undefined when it is larger than `bytesMax`. Starts no git for one that was just written, as a harvest does.
+ */
+export async function readNewBlob(
+  repository: Repository,
+  object: string,
+  options: { readonly bytesMax: number },
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  const { bytesMax } = options;
+  try {
+    const loose = await readLooseObject(repository.objectDirectory, object, bytesMax);
+    return loose === undefined ? await readObject(repository, object, { maxBytes: bytesMax }, signal) : loose.content;
+  } catch (error) {
+    const isLarge =
+      isAgentdError(error, "LIMIT_EXCEEDED") || (error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE";
+    if (isLarge) return undefined;
+    throw error;
+  }
 }
 
 /** Bytes of an object. */

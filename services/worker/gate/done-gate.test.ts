@@ -46,6 +46,7 @@ function judge(
     rules: {},
     checks: [check],
     take: async () => result("src/a.ts", "const a = 2;"),
+    brokenSyntax: async () => [],
     runChecks: async () => green,
     lookUpBase: async () => "Failed",
     ...deps,
@@ -57,6 +58,15 @@ const failedGate = (verdict: Awaited<ReturnType<typeof judge>>) =>
   verdict.gates.find(({ status }) => status === "Failed")?.gate;
 
 describe("judgeDone", () => {
+  it("refuses a result that breaks a file's syntax before any check is run", async () => {
+    const verdict = await judge({
+      brokenSyntax: async () => ["src/a.ts"],
+      runChecks: () => Promise.reject(new Error("checks ran")),
+    });
+    expect(failedGate(verdict)).toBe("Hygiene");
+    expect(verdict.message).toContain('breaks the syntax of "src/a.ts"');
+  });
+
   it("accepts a result whose checks are green, with a certificate", async () => {
     const verdict = await judge({});
     expect(verdict).toMatchObject({ outcome: "Done", checks: [passed] });

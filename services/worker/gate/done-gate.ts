@@ -3,7 +3,7 @@ import type { FinishClaim } from "../../agent/tools/finish.ts";
 import type { Check } from "../../core/job.ts";
 import type { CheckResult, GateName, GateVerdict, Outcome } from "../../core/task.ts";
 import type { GateResult } from "./gate.ts";
-import { readDiff } from "./review/changed-file.ts";
+import { type ChangedFile, readDiff } from "./review/changed-file.ts";
 import { type ReviewRules, reviewResult } from "./review/review.ts";
 import { describeOutside, outsideWrites } from "./write-scope.ts";
 
@@ -11,7 +11,7 @@ import { describeOutside, outsideWrites } from "./write-scope.ts";
 export interface ProposedResult {
   readonly commit: string;
   readonly paths: readonly string[];
-  /** Unified diff without context; its start where it is long. */
+  /** Unified diff with full object names, without context; its start where it is long. */
   readonly diff: string;
 }
 
@@ -35,6 +35,8 @@ export interface DoneGateDeps<Result extends ProposedResult> {
   readonly checks: readonly Check[];
   /** The difference between tree and base; undefined when there is none. */
   take(): Promise<Result | undefined>;
+  /** Paths of those files whose syntax the result broke. */
+  brokenSyntax(result: Result, files: readonly ChangedFile[]): Promise<readonly string[]>;
   /** Runs the checks in a fresh tree at the result, or at the base where it is absent. */
   runChecks(result: Result | undefined): Promise<GateResult>;
   /** How a check ends on the base commit. */
@@ -63,10 +65,13 @@ export async function judgeDone<Result extends ProposedResult>(
   const outside = outsideWrites(result.paths, deps.rules.writes);
   if (outside.length > 0)
     return red("Scope", describeOutside(outside, deps.rules.writes ?? []), passed, undefined, result);
-  const review = reviewResult(readDiff(result.diff), deps.rules);
+  const files = readDiff(result.diff);
+  const review = reviewResult(files, deps.rules);
   if (review.scope !== undefined) return red("Scope", review.scope, passed, undefined, result);
   passed.push(verdict("Scope", "Passed"));
   if (review.hygiene !== undefined) return red("Hygiene", review.hygiene, passed, undefined, result);
+  const broken = await deps.brokenSyntax(result, files);
+  if (broken.length > 0) return red("Hygiene", describeBroken(broken), passed, undefined, result);
   passed.push(verdict("Hygiene", "Passed"));
   const gate = await provenBy(deps, await deps.runChecks(result));
   if (!gate.isGreen) return { ...red("Acceptance", gate.message, passed, gate.notice, result), checks: gate.checks };
@@ -135,6 +140,12 @@ function red<Result extends ProposedResult>(
 ): DoneVerdict<Result> {
   const gates = inOrder([...passed, verdict(gate, "Failed", message)]);
   return { outcome: "GateFailed", message, notice, checks: [], gates, ...(result === undefined ? {} : { result }) };
+}
+
+function describeBroken(paths: readonly string[]): string {
+  const shown = paths.slice(0, 5).map((path) => JSON.stringify(path));
+  const more = paths.length > shown.length ? ` and ${paths.length - shown.length} more` : "";
+  return `it breaks the syntax of ${shown.join(", ")}${more}, which could be parsed before`;
 }
 
 /** Whether anything that the agent ran after its last change was green. The gate's own checks decide; this tells how it worked. */

@@ -1,10 +1,14 @@
 import type { Evidence } from "../../agent/context/ledger.ts";
+import { treeSitterCheck } from "../../agent/edit/syntax-check.ts";
 import type { FinishClaim } from "../../agent/tools/finish.ts";
 import { memoryLines } from "../../core/repository-memory.ts";
 import type { Usage } from "../../core/resource.ts";
+import { readNewBlob } from "../../platform/git/trees.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import { type DoneVerdict, judgeDone } from "../gate/done-gate.ts";
 import type { GateResult } from "../gate/gate.ts";
+import type { ChangedFile } from "../gate/review/changed-file.ts";
+import { brokenSyntax } from "../gate/syntax-errors.ts";
 import { type AttemptResult, attemptResult } from "./attempt-result.ts";
 import { atBase, freshTree, gateAt, lookUpBase, type Prepared, type Run } from "./attempt-run.ts";
 import type { HarvestedResult } from "./result-sink.ts";
@@ -28,6 +32,17 @@ export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<Att
   };
   let checked: { readonly diff: string; readonly gate: GateResult } | undefined;
   const gate = {
+    brokenSyntax: (result: HarvestedResult, files: readonly ChangedFile[]) =>
+      inSpan("check syntax", {}, () =>
+        brokenSyntax(
+          {
+            syntax: treeSitterCheck,
+            readBlob: (object, bytesMax) => readNewBlob(result.repository, object, { bytesMax }, signal),
+            monotonicMs: () => performance.now(),
+          },
+          files,
+        ),
+      ),
     rules: assignment,
     checks: assignment.checks,
     take,

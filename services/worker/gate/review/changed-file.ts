@@ -2,6 +2,8 @@
 export interface ChangedFile {
   readonly path: string;
   readonly kind: "added" | "changed" | "deleted";
+  /** Objects of a regular file that is on both sides; absent for any other. */
+  readonly blobs?: { readonly before: string; readonly after: string };
   /** Without their line ends; none for a binary file. */
   readonly addedLines: readonly string[];
   readonly removedLines: readonly string[];
@@ -11,7 +13,7 @@ export interface ChangedFile {
 const lineCharsMax = 2_000;
 
 /**
- * Reads a unified diff as git prints it with `--no-renames`, `-U0` and quoted paths. What comes after a cut end is not seen.
+ * Reads a unified diff as git prints it with `--no-renames`, `--full-index`, `-U0` and quoted paths. What comes after a cut end is not seen.
  * The diff's content is hostile: a line counts by its place, not by what it looks like.
  */
 export function readDiff(diff: string): readonly ChangedFile[] {
@@ -33,6 +35,7 @@ export function readDiff(diff: string): readonly ChangedFile[] {
 interface Draft {
   path: string;
   kind: ChangedFile["kind"];
+  blobs?: NonNullable<ChangedFile["blobs"]>;
   readonly addedLines: string[];
   readonly removedLines: string[];
 }
@@ -59,6 +62,8 @@ function readHeader(file: Draft, line: string): Left {
   if (line.startsWith("deleted file mode ")) file.kind = "deleted";
   const path = /^(?:\+\+\+|---) (.+?)\t?$/u.exec(line)?.[1];
   if (path !== undefined && path !== "/dev/null") file.path = unquote(path).replace(/^[ab]\//u, "");
+  const index = /^index ([0-9a-f]{40})\.\.([0-9a-f]{40}) 100(?:644|755)$/u.exec(line);
+  if (index !== null) file.blobs = { before: index[1] ?? "", after: index[2] ?? "" };
   const binary = /^Binary files (.+) and (.+) differ$/u.exec(line);
   if (binary !== null) {
     const named = binary[2] === "/dev/null" ? binary[1] : binary[2];

@@ -18,6 +18,16 @@ const changed = (
 });
 
 describe("readDiff", () => {
+  it("knows the objects of regular files that are on both sides", () => {
+    const [before, after] = ["1".repeat(40), "2".repeat(40)];
+    const blobsAt = (index: string) =>
+      readDiff(["diff --git a/a.ts b/a.ts", index, "--- a/a.ts", "+++ b/a.ts", "@@ -1 +1 @@", "-a", "+b"].join("\n"))[0]
+        ?.blobs;
+    expect(blobsAt(`index ${before}..${after} 100644`)).toEqual({ before, after });
+    expect(blobsAt(`index ${before}..${after} 120000`)).toBeUndefined();
+    expect(blobsAt(`index ${before}..${after}`)).toBeUndefined();
+  });
+
   it("reads added, changed, deleted, binary and oddly named files", () => {
     const diff = [
       "diff --git a/new.ts b/new.ts",
