@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ChatMessage, ChatReply, ToolCall, ToolSchema } from "../model/chat.ts";
+import { withoutRepeatedRead } from "./context/repeated-read.ts";
 import { parseArguments } from "./tools/tool-set.ts";
 
 /** The messages of one attempt: append-only between two compactions, so that each request is a prefix of the next one. */
@@ -9,6 +10,7 @@ export interface Conversation {
   digest(): string;
   /** Appends the answer with its calls made safe to send again; returns these calls, in order. */
   addReply(reply: ChatReply, turn: number): readonly ToolCall[];
+  /** Appends a result; one that stands here already is told in a line, see `withoutRepeatedRead`. */
   addToolResult(toolCallId: string, content: string): void;
   addUser(content: string): void;
   /** Goes on with these messages instead: a compaction. The digest starts anew. */
@@ -40,7 +42,8 @@ export function createConversation(opening: readonly ChatMessage[], tools: reado
       });
       return calls;
     },
-    addToolResult: (toolCallId, content) => add({ role: "tool", toolCallId, content }),
+    addToolResult: (toolCallId, content) =>
+      add({ role: "tool", toolCallId, content: withoutRepeatedRead(messages, toolCallId, content) }),
     addUser: (content) => add({ role: "user", content }),
     replace(replacement) {
       hash = createHash("sha256").update(toolsText);
