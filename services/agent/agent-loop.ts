@@ -3,59 +3,32 @@ import { isAgentdError } from "../core/errors.ts";
 import type { Notice } from "../core/task.ts";
 import type { ChatModel, ChatReply, ChatUsage, TokenCounter } from "../model/chat.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
+import type { AgentLimits, AgentOutcome, AgentResult } from "./agent-result.ts";
 import { type Asking, chantReason, createAsking } from "./ask-model.ts";
 import type { RepositoryInstructions } from "./context/instructions.ts";
 import { createConversationFitter } from "./context/keep-fitting.ts";
 import { createLedger, type Evidence, type Ledger } from "./context/ledger.ts";
-import { type Conversation, createConversation } from "./conversation.ts";
+import { type Conversation, createConversation, toolsDigest } from "./conversation.ts";
 import { createGuards, type Guards } from "./guards/guards.ts";
 import { inTurn } from "./in-turn.ts";
+import { nudge, nudgesMax } from "./nudge.ts";
 import { openingMessages } from "./prompt.ts";
 import { type CallsResult, runCalls } from "./run-calls.ts";
+import type { RebuiltRun } from "./session/rebuild.ts";
+import type { SessionStart } from "./session/session-record.ts";
 import type { FinishClaim } from "./tools/finish.ts";
 import type { ToolSet } from "./tools/tool-set.ts";
-import { boundTurnRecord, type CallRecord, plainText, type TurnRecord } from "./transcript.ts";
+import {
+  addChatUsage,
+  boundTurnRecord,
+  type CallRecord,
+  noCounts,
+  plainText,
+  type RunCounts,
+  type TurnRecord,
+  type TurnSession,
+} from "./transcript.ts";
 import { type Clock, createWallBudget, type WallBudget } from "./wall-budget.ts";
-
-/** How an agent's run ended. What it says decides nothing: the gate does. */
-export type AgentOutcome =
-  | "Done"
-  | "Blocked"
-  | "MaxTurns"
-  | "BudgetExceeded"
-  | "DeadlineExceeded"
-  | "StuckLoop"
-  | "ProtocolViolation"
-  | "ModelError";
-
-/** The end of one run. */
-export interface AgentResult {
-  readonly outcome: AgentOutcome;
-  /** The model's own words from finish, without thoughts and control tokens; at most 4,000 characters, may be empty. */
-  readonly summary: string;
-  /** Model answers received. */
-  readonly turns: number;
-  readonly usage: ChatUsage;
-  /** For a person: why it ended so. At most 1,024 characters. */
-  readonly detail: string;
-  /** Times that `judge` sent it back to work. */
-  readonly repairs: number;
-  /** What it wants later tasks to know; at most 20 texts of at most 500 characters. */
-  readonly memories: readonly string[];
-}
-
-/** Bounds of one run. */
-export interface AgentLimits {
-  /** Model answers. */
-  readonly turnsMax: number;
-  /**
-   * Input plus output tokens as the server reported them, added up over all turns: each turn's whole prompt counts, cached or
-   * not. Looked at after each answer, so the last answer may go beyond it; a finish in that answer still counts.
-   */
-  readonly tokensMax: number;
-  /** Time for model answers and tools together; waiting for the engine does not count. */
-  readonly wallMs: number;
-}
 
 /** What the agent is to do. */
 export interface AgentTask {
@@ -69,6 +42,8 @@ export interface AgentTask {
   readonly traceparent?: string;
   /** Output cap of one answer, in tokens. */
   readonly outputTokensMax: number;
+  /** Goes on here instead of at the beginning; the limits count what was used before. Used up by the run. */
+  readonly resume?: RebuiltRun;
 }
 
 /**
@@ -85,13 +60,15 @@ export interface AgentDeps {
   readonly instructions: RepositoryInstructions;
   readonly clock: Clock;
   readonly judge: JudgeDone;
+  /** Told once, before the first turn. Default: nobody. */
+  onSession?(start: SessionStart): Promise<void>;
+  /** Told of a turn's commands before the first of them runs. Default: nobody. */
+  onCommands?(turn: number, commands: readonly string[]): Promise<void>;
   /** Stores a turn before the next one starts; what it throws ends the run. Bounded as `transcript.ts` says. */
   onTurn(turn: TurnRecord): Promise<void>;
   readonly log: Logger;
 }
 
-/** Answers without a call that get a nudge; the next one gets a turn in which a call is required, then the run ends. */
-const nudgesMax = 2;
 /** Consecutive answers without one valid call among their calls (mini-swe-agent: RepeatedFormatError after 3). */
 const invalidTurnsMax = 3;
 /** Rounds in which a result that was not accepted may be mended (research on agent loops: up to two). */
@@ -111,10 +88,12 @@ const warnAt = 0.8;
 export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSignal): Promise<AgentResult> {
   signal.throwIfAborted();
   const instructions = await deps.instructions.atRoot(signal);
-  const wall = createWallBudget(deps.clock, task.limits.wallMs);
-  const opening = openingMessages(task.systemPrompt, { ...task, instructions });
-  const conversation = createConversation(opening, deps.tools.schemas);
-  const ledger = createLedger();
+  const { resume } = task;
+  const counts = resume?.counts ?? noCounts;
+  const wall = createWallBudget(deps.clock, task.limits.wallMs, counts.usedMs);
+  const conversation = resume?.conversation ?? open(deps, task, instructions);
+  if (resume !== undefined) await knowAgain(deps, resume, signal);
+  const ledger = resume?.ledger ?? createLedger();
   const run: Run = {
     deps,
     task,
@@ -123,7 +102,12 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
     ledger,
     asking: createAsking({
       model: deps.model,
-      fitter: createConversationFitter({ model: deps.model, tokens: deps.tokens, ledger }),
+      fitter: createConversationFitter({
+        model: deps.model,
+        tokens: deps.tokens,
+        ledger,
+        past: resume?.compactions ?? [],
+      }),
       conversation,
       request: {
         tools: deps.tools.schemas,
@@ -134,18 +118,18 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
       },
       onAsked: () => wall.setWaiting(false),
     }),
-    guards: createGuards(),
+    guards: resume?.guards ?? createGuards(),
     signal: AbortSignal.any([signal, wall.signal]),
-    turns: 0,
-    usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
-    textTurns: 0,
-    invalidTurns: 0,
-    emptyCalls: 0,
-    chants: 0,
-    repairs: 0,
-    hasWarned: false,
+    turns: resume?.turns ?? 0,
+    usage: resume?.usage ?? { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
+    ...counts,
+    notes: "",
+    nudge: "",
   };
   try {
+    const digest = toolsDigest(deps.tools.schemas);
+    const begun = resume === undefined ? { opening: [...conversation.messages] } : { note: resume.note };
+    await deps.onSession?.({ toolsDigest: digest, ...begun });
     for (;;) {
       const ending = limitReached(run) ?? (await inTurn(run.turns + 1, () => takeTurn(run)));
       if (ending !== undefined) return finishRun(run, ending);
@@ -162,7 +146,17 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
   }
 }
 
-interface Run {
+function open(deps: AgentDeps, task: AgentTask, instructions: string): Conversation {
+  return createConversation(openingMessages(task.systemPrompt, { ...task, instructions }), deps.tools.schemas);
+}
+
+/** Files count as seen, and instructions of their folders as told, as they did in the life before. */
+async function knowAgain(deps: AgentDeps, resume: RebuiltRun, signal: AbortSignal): Promise<void> {
+  deps.tools.seen.restore(resume.known);
+  for (const path of new Set(resume.paths)) await deps.instructions.near(path, signal);
+}
+
+interface Run extends Writable<Omit<RunCounts, "usedMs">> {
   readonly deps: AgentDeps;
   readonly task: AgentTask;
   readonly wall: WallBudget;
@@ -173,17 +167,12 @@ interface Run {
   readonly signal: AbortSignal;
   turns: number;
   usage: ChatUsage;
-  /** Answers without a call since the last valid call. */
-  textTurns: number;
-  invalidTurns: number;
-  /** Calls without any argument since the last call that had some. */
-  emptyCalls: number;
-  /** Answers that were cut because the model chanted. */
-  chants: number;
-  /** Times that the model was sent back to work after it had called finish. */
-  repairs: number;
-  hasWarned: boolean;
+  /** Of the present turn, as {@link TurnSession} has them. */
+  notes: string;
+  nudge: string;
 }
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 interface Ending {
   readonly outcome: AgentOutcome;
@@ -213,10 +202,12 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
   const { reply, compactions, summaries } = answer;
   const atMs = run.deps.clock.now();
   run.turns += 1;
-  const usage = summaries.reduce((sum, summary) => addUsage(sum, summary.usage), reply.usage);
-  run.usage = addUsage(run.usage, usage);
+  const usage = summaries.reduce((sum, summary) => addChatUsage(sum, summary.usage), reply.usage);
+  run.usage = addChatUsage(run.usage, usage);
   const calls: CallRecord[] = [];
-  const store = () => {
+  run.notes = "";
+  run.nudge = "";
+  const store = (isLast: boolean) => {
     const { content, reasoning, isTruncated, endpoint } = reply;
     const record = {
       turn: run.turns,
@@ -230,6 +221,7 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
       endpoint,
       ...(reply.effort === undefined ? {} : { effort: reply.effort }),
       compactions,
+      session: turnSession(run, isLast),
     };
     const callsOmitted = reply.toolCalls.length - calls.length;
     return run.deps.onTurn(boundTurnRecord({ ...record, calls, callsOmitted }));
@@ -239,11 +231,24 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
     ending = await useReply(run, reply, calls);
   } catch (error) {
     // The time ran out in a tool: what was done up to here is still worth reading.
-    if (run.wall.signal.aborted) await store();
+    if (run.wall.signal.aborted) await store(true);
     throw error;
   }
-  await store();
+  await store(ending !== undefined);
   return ending;
+}
+
+function turnSession(run: Run, isLast: boolean): TurnSession {
+  const { textTurns, invalidTurns, emptyCalls, chants, repairs, hasWarned } = run;
+  const usedMs = Math.round(run.wall.usedMs());
+  return {
+    endDigest: run.conversation.digest(),
+    isLast,
+    notes: run.notes,
+    nudge: run.nudge,
+    known: run.deps.tools.seen.takeNews(),
+    counts: { textTurns, invalidTurns, emptyCalls, chants, repairs, hasWarned, usedMs },
+  };
 }
 
 async function useReply(run: Run, reply: ChatReply, records: CallRecord[]): Promise<Ending | undefined> {
@@ -261,10 +266,12 @@ async function useReply(run: Run, reply: ChatReply, records: CallRecord[]): Prom
       guards: run.guards,
       ledger: run.ledger,
       judge: (claim) => judged(run, claim),
+      onCommands: async (commands) => run.deps.onCommands?.(run.turns, commands),
     },
     { turn: run.turns, calls, isTruncated: reply.isTruncated, records, lastNotes: () => budgetWarning(run) },
     run.signal,
   );
+  run.notes = result.notes;
   return afterCalls(run, result);
 }
 
@@ -294,24 +301,9 @@ function withoutCalls(run: Run, reply: ChatReply): Ending | undefined {
       detail: `${run.textTurns} answers without a tool call, although one was required; finish was never called`,
     };
   }
-  run.conversation.addUser(nudge(run, reply));
+  run.nudge = nudge(reply, run.textTurns, run.task.outputTokensMax);
+  run.conversation.addUser(run.nudge);
   return undefined;
-}
-
-function nudge(run: Run, reply: ChatReply): string {
-  if (reply.cutReason !== undefined) {
-    return `Your answer was cut off because ${reply.cutReason}; nothing was done. Answer with one tool call and few words.`;
-  }
-  if (reply.isTruncated) {
-    return (
-      `Your answer was cut off at the output limit of ${run.task.outputTokensMax} tokens before a tool call was complete, ` +
-      "so nothing was done. Answer with one short tool call; write long files in parts."
-    );
-  }
-  if (run.textTurns > nudgesMax) {
-    return 'This is your last chance: the attempt fails unless your next answer calls a tool. Call finish with status "done" or "blocked" if there is nothing left to do.';
-  }
-  return 'Your answer contained no tool call, so nothing was done. Go on with a tool call. When the task is complete, call finish with status "done"; when it cannot be done, with status "blocked".';
 }
 
 /** What the model is told instead of being done; undefined lets it end, with whatever the judge said last. */
@@ -376,12 +368,4 @@ function deadline(run: Run): Ending {
 
 function usedTokens(run: Run): number {
   return run.usage.inputTokens + run.usage.outputTokens;
-}
-
-function addUsage(a: ChatUsage, b: ChatUsage): ChatUsage {
-  return {
-    inputTokens: a.inputTokens + b.inputTokens,
-    cachedTokens: a.cachedTokens + b.cachedTokens,
-    outputTokens: a.outputTokens + b.outputTokens,
-  };
 }

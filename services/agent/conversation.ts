@@ -15,6 +15,13 @@ export interface Conversation {
   addUser(content: string): void;
   /** Goes on with these messages instead: a compaction. The digest starts anew. */
   replace(messages: readonly ChatMessage[]): void;
+  /** Adds a paragraph to the last message. The digest starts anew. */
+  amendLast(note: string): void;
+}
+
+/** Names the tools that a conversation is held with: sha256, hex. */
+export function toolsDigest(tools: readonly ToolSchema[]): string {
+  return createHash("sha256").update(JSON.stringify(tools)).digest("hex");
 }
 
 /** Starts with `opening`. */
@@ -26,6 +33,12 @@ export function createConversation(opening: readonly ChatMessage[], tools: reado
   const add = (message: ChatMessage) => {
     messages.push(message);
     hash.update(`\n${JSON.stringify(message)}`);
+  };
+  const replace = (replacement: readonly ChatMessage[]) => {
+    hash = createHash("sha256").update(toolsText);
+    const kept = [...replacement];
+    messages.length = 0;
+    for (const message of kept) add(message);
   };
   for (const message of opening) add(message);
   return {
@@ -45,11 +58,10 @@ export function createConversation(opening: readonly ChatMessage[], tools: reado
     addToolResult: (toolCallId, content) =>
       add({ role: "tool", toolCallId, content: withoutRepeatedRead(messages, toolCallId, content) }),
     addUser: (content) => add({ role: "user", content }),
-    replace(replacement) {
-      hash = createHash("sha256").update(toolsText);
-      const kept = [...replacement];
-      messages.length = 0;
-      for (const message of kept) add(message);
+    replace,
+    amendLast(note) {
+      const last = messages.at(-1);
+      if (last !== undefined) replace([...messages.slice(0, -1), { ...last, content: `${last.content}\n\n${note}` }]);
     },
   };
 }

@@ -10,6 +10,10 @@ export interface ReadLedger {
   compare(path: string, bytes: Uint8Array): Acquaintance;
   /** Counts an edit of the file that found no place. @returns how many in a row, this one included. */
   countMiss(path: string): number;
+  /** What was noted since the last call: path and digest, for {@link restore}. */
+  takeNews(): readonly (readonly [path: string, digest: string])[];
+  /** Knows again what an earlier life of the attempt had noted. */
+  restore(known: readonly (readonly [path: string, digest: string])[]): void;
 }
 
 /** Files remembered; the oldest is forgotten, and must then be read again. */
@@ -19,15 +23,30 @@ const filesMax = 10_000;
 export function createReadLedger(): ReadLedger {
   const digests = new Map<string, string>();
   const misses = new Map<string, number>();
+  const news = new Map<string, string>();
+  const know = (path: string, seen: string) => {
+    misses.delete(path);
+    digests.delete(path);
+    digests.set(path, seen);
+    const oldest = digests.keys().next();
+    if (digests.size <= filesMax || oldest.done) return;
+    digests.delete(oldest.value);
+    misses.delete(oldest.value);
+  };
   return {
     note(path, bytes) {
-      misses.delete(path);
-      digests.delete(path);
-      digests.set(path, digest(bytes));
-      const oldest = digests.keys().next();
-      if (digests.size <= filesMax || oldest.done) return;
-      digests.delete(oldest.value);
-      misses.delete(oldest.value);
+      const seen = digest(bytes);
+      know(path, seen);
+      // A turn has at most 32 calls.
+      if (news.size < filesMax) news.set(path, seen);
+    },
+    takeNews() {
+      const taken = [...news];
+      news.clear();
+      return taken;
+    },
+    restore(known) {
+      for (const [path, seen] of known) know(path, seen);
     },
     compare(path, bytes) {
       const known = digests.get(path);

@@ -16,8 +16,8 @@ export interface CallsResult {
   readonly problem?: string;
   /** Set when a guard ends the run: why. */
   readonly stuck?: string;
-  /** To be told to the model with the last result. */
-  readonly notes: readonly string[];
+  /** What was appended to the last result. */
+  readonly notes: string;
 }
 
 /** Calls run in one reply; the others are answered with an error. */
@@ -32,6 +32,8 @@ interface CallDeps {
   readonly ledger: Ledger;
   /** Undefined accepts a finish; else what the model is told instead. */
   judge(claim: FinishClaim): Promise<string | undefined>;
+  /** Told of the commands of the reply before the first of them runs. */
+  onCommands(commands: readonly string[]): Promise<void>;
 }
 
 interface ReplyCalls {
@@ -53,6 +55,8 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
   const results: string[] = [];
   const notes: string[] = [];
   let stuck: string | undefined;
+  const commands = checked.flatMap((verdict) => ("valid" in verdict ? commandOf(verdict.valid) : []));
+  if (commands.length > 0) await deps.onCommands(commands);
   for (const [index, call] of reply.calls.entries()) {
     const verdict = checked[index];
     if (verdict === undefined) continue;
@@ -61,6 +65,7 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
       "problem" in verdict ? { content: verdict.problem, isError: true } : await deps.tools.run(verdict.valid, signal);
     const durationMs = Math.max(0, deps.clock.now() - startedMs);
     reply.records.push({
+      id: call.id,
       name: call.name,
       arguments: call.arguments,
       result: result.content,
@@ -92,7 +97,7 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
   const problem = checked.flatMap((verdict) => ("problem" in verdict ? [verdict.problem] : []))[0];
   return {
     validCount: valid.length,
-    notes,
+    notes: suffix,
     ...(finish === undefined ? {} : { finish }),
     ...(problem === undefined ? {} : { problem }),
     ...(stuck === undefined ? {} : { stuck }),
@@ -113,8 +118,14 @@ async function judgeFinish(
   if (objection === undefined) return undefined;
   results[index] = objection;
   const record = reply.records[index];
-  if (record !== undefined) reply.records[index] = { ...record, result: objection, isError: true };
+  if (record !== undefined) reply.records[index] = { ...record, result: objection, isError: true, isObjection: true };
   return objection;
+}
+
+/** Commands are the only calls whose effects may outlast the attempt's tree. */
+function commandOf(call: CheckedCall): readonly string[] {
+  if (call.name !== "bash" || typeof call.args !== "object" || call.args === null) return [];
+  return "command" in call.args && typeof call.args.command === "string" ? [call.args.command] : [];
 }
 
 type Checked = { readonly valid: CheckedCall } | { readonly problem: string };

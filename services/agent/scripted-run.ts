@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import type { ChatRequest } from "../model/chat.ts";
-import { type AgentLimits, type AgentResult, type JudgeDone, runAgent } from "./agent-loop.ts";
+import { type JudgeDone, runAgent } from "./agent-loop.ts";
+import type { AgentLimits, AgentResult } from "./agent-result.ts";
 import { fixedWindow, type ScriptStep, scriptedModel } from "./scripted-model.ts";
 import type { TemporaryWorktree } from "./temporary-worktree.ts";
 import type { TurnRecord } from "./transcript.ts";

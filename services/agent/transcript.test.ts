@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { boundTurnRecord, plainText, type TurnRecord, turnBytesMax } from "./transcript.ts";
 
-const call = { name: "bash", arguments: "{}", result: "ok", durationMs: 1, isError: false };
+const call = { id: "1", name: "bash", arguments: "{}", result: "ok", durationMs: 1, isError: false };
 
 function record(changes: Partial<TurnRecord>): TurnRecord {
   return {

@@ -4,6 +4,8 @@ import type { Compaction } from "./context/keep-fitting.ts";
 
 /** One call of a turn, as it is recorded. */
 export interface CallRecord {
+  /** The id under which its result was sent. */
+  readonly id: string;
   readonly name: string;
   /** Raw text as the model wrote it. */
   readonly arguments: string;
@@ -11,6 +13,67 @@ export interface CallRecord {
   readonly result: string;
   readonly durationMs: number;
   readonly isError: boolean;
+  /** True for a finish that was not accepted: `result` says why. */
+  readonly isObjection?: boolean;
+}
+
+/** How often what was seen in a run, and what is used up. */
+export interface RunCounts {
+  /** Answers without a call since the last valid call. */
+  readonly textTurns: number;
+  readonly invalidTurns: number;
+  /** Calls without any argument since the last call that had some. */
+  readonly emptyCalls: number;
+  /** Answers that were cut because the model chanted. */
+  readonly chants: number;
+  /** Times that the model was sent back to work after it had called finish. */
+  readonly repairs: number;
+  readonly hasWarned: boolean;
+  /** Of the wall time. */
+  readonly usedMs: number;
+}
+
+/** Of a run that begins. */
+export const noCounts: RunCounts = {
+  textTurns: 0,
+  invalidTurns: 0,
+  emptyCalls: 0,
+  chants: 0,
+  repairs: 0,
+  hasWarned: false,
+  usedMs: 0,
+};
+
+/** The tokens of both. */
+export function addChatUsage(a: ChatUsage, b: ChatUsage): ChatUsage {
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+  };
+}
+
+/** What it takes beside the rest of a turn's record to go on behind it. */
+export interface TurnSession {
+  /** As {@link TurnRecord.requestDigest}, after the turn. */
+  readonly endDigest: string;
+  /** The run ended with this turn. */
+  readonly isLast: boolean;
+  /** Appended to the last result. */
+  readonly notes: string;
+  /** What an answer without calls was answered. */
+  readonly nudge: string;
+  /** Files that the model has seen in this turn, with the digests of their bytes. */
+  readonly known: readonly (readonly [path: string, digest: string])[];
+  readonly counts: RunCounts;
+}
+
+/** The files as they were after a turn. */
+export interface Checkpoint {
+  /** One commit on the attempt's base, or the base itself. */
+  readonly commit: string;
+  /** Object in bucket `inbox` with the bundle `base..commit`; absent for the base. */
+  readonly object?: string;
 }
 
 /** One model answer and what was done with it: one message of the transcript stream. */
@@ -35,6 +98,9 @@ export interface TurnRecord {
   readonly effort?: ReplyEffort;
   /** How the conversation was shortened before this answer, oldest first. */
   readonly compactions: readonly Compaction[];
+  readonly session?: TurnSession;
+  /** Absent where it was not stored: nobody can go on behind this turn. */
+  readonly checkpoint?: Checkpoint;
 }
 
 /** A turn's JSON is never larger: well below the 1 MB that a NATS message may have. */
@@ -48,7 +114,7 @@ export function boundTurnRecord(record: TurnRecord): TurnRecord {
     calls: record.calls.slice(0, callsMax),
     callsOmitted: record.callsOmitted + Math.max(0, record.calls.length - callsMax),
   };
-  for (let charsMax = 64_000; charsMax > 64; charsMax = Math.floor(charsMax / 2)) {
+  for (let charsMax = 128_000; charsMax > 64; charsMax = Math.floor(charsMax / 2)) {
     const cut = cutTexts(listed, charsMax);
     if (Buffer.byteLength(JSON.stringify(cut)) <= turnBytesMax) return cut;
   }

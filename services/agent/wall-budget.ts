@@ -25,10 +25,10 @@ export interface WallBudget {
 /** Longest delay of a Node timer. */
 const timerMsMax = 2 ** 31 - 1;
 
-/** Starts to count at once. */
-export function createWallBudget(clock: Clock, wallMs: number): WallBudget {
+/** Starts to count at once, behind what an earlier life of the attempt has used. */
+export function createWallBudget(clock: Clock, wallMs: number, usedAlreadyMs = 0): WallBudget {
   const controller = new AbortController();
-  let usedBeforeMs = 0;
+  let usedBeforeMs = usedAlreadyMs;
   let runningSinceMs: number | undefined = clock.now();
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;

@@ -35,6 +35,7 @@ import { runMerger } from "./merger/merger.ts";
 import { runJobs } from "./reconcile/jobs.ts";
 import { runSweeps } from "./reconcile/sweep.ts";
 import { takeReplicaId } from "./replica-id.ts";
+import { createResumePoints } from "./session/resume-points.ts";
 
 /** How {@link startReplica} runs. */
 export interface ReplicaOptions {
@@ -127,7 +128,7 @@ function leaderWorks(options: ReplicaOptions, parts: ReplicaParts, tokens: Retur
   const confirmConnection = (signal: AbortSignal) => abortable(link.connection.flush(), signal);
   const leases = createLeases({ ...base, leaseMs, confirmConnection, stopAttempts });
   const memory = createRepositoryMemory(base);
-  const claim = createClaims({ ...base, memory, tokens });
+  const claim = createClaims({ ...base, memory, tokens, resumePoints: createResumePoints(base) });
   const results = createResultReceiver({ link, repositories });
   const complete = createCompletion({ ...base, memory, tokens, results });
   const hook = options.beforeBatch === undefined ? {} : { beforeBatch: options.beforeBatch };

@@ -51,6 +51,11 @@ export const outcomeRules: Readonly<Record<Outcome, OutcomeRule>> = {
   Poison: fails,
 };
 
+/** Whether the attempt was cut off by the machine: the next one may go on with its session. */
+export function isResumable(outcome: Outcome): boolean {
+  return outcome === "LeaseLost" || outcome === "Infra";
+}
+
 /** Re-opens by MergeConflict or VerifyFailed that a task survives; one more and it is Failed. */
 export const reopenLimit = 5;
 

@@ -11,6 +11,7 @@ import type {
   GateVerdict,
   Notice,
   Outcome,
+  Rewind,
   Task,
   TaskKind,
   TaskStatus,
@@ -38,6 +39,8 @@ export type TaskEvent =
   /** `reason` is CamelCase and goes into the conditions, for example `JobCancelled` or `DependencyFailed`. */
   | { readonly type: "Cancelled"; readonly reason: string; readonly message: string }
   | { readonly type: "Retried" }
+  /** As Retried; the next attempt goes on behind that turn. */
+  | { readonly type: "Rewound"; readonly to: Pick<Rewind, "attempt" | "turn" | "base"> }
   /** The job's activeDeadlineSeconds are over. */
   | { readonly type: "DeadlineExceeded"; readonly message: string };
 
@@ -135,7 +138,12 @@ function statusAfter(task: Task, event: TaskEvent, rules: TaskRules): TaskStatus
       requireNotEnded(task, "ended by its job's deadline");
       return stopped(task, "DeadlineExceeded", "DeadlineExceeded", event.message, rules);
     case "Retried":
-      return retried(task, rules);
+      return retried(task, rules, "retried");
+    case "Rewound":
+      return {
+        ...retried(task, rules, "rewound"),
+        rewind: { ...event.to, since: task.status.attempt },
+      };
   }
 }
 
@@ -186,7 +194,8 @@ function ended(task: Task, reported: AttemptEnded, rules: TaskRules): TaskStatus
     // What is said about a success is no reason for anything.
     ...(event.message && rule.then !== "Merge" ? { message: event.message } : {}),
   };
-  const closed = withoutLease(base);
+  const { rewind: _rewind, ...settled } = withoutLease(base);
+  const closed = rule.counts === "infraEnds" ? withoutLease(base) : settled;
   const after = { ...task, status: closed };
   if (rule.then === "Merge") return accepted(after, event, rules);
   if (rule.then === "SucceedOrRetry" && rules.allowNoChange) return finish(after, "Succeeded", rules, {});
@@ -276,10 +285,10 @@ function stopped(
   return finish({ ...task, status }, outcome === "Cancelled" ? "Cancelled" : "Failed", rules, {});
 }
 
-function retried(task: Task, rules: TaskRules): TaskStatus {
+function retried(task: Task, rules: TaskRules, verb: string): TaskStatus {
   const { state } = task.status;
-  if (state !== "Failed" && state !== "Cancelled") throw stateConflict(task, "retried");
-  const { finishedAtMs: _finishedAtMs, message: _message, result: _result, ...rest } = task.status;
+  if (state !== "Failed" && state !== "Cancelled") throw stateConflict(task, verb);
+  const { finishedAtMs: _finishedAtMs, message: _message, result: _result, rewind: _rewind, ...rest } = task.status;
   return {
     ...rest,
     state: "Pending",

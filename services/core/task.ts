@@ -156,11 +156,23 @@ export interface TaskStatus {
   readonly notice?: Notice;
   /** Start the next attempt at the head instead of the job's base. */
   readonly startAtHead: boolean;
+  /** The next attempt goes on behind this turn; kept until an attempt came to an end of its own. */
+  readonly rewind?: Rewind;
   readonly usage: Usage;
   /** Plan only: object with the command's output. */
   readonly output?: string;
   /** Stored answer to a repeated `complete` of that attempt. */
   readonly finishedAtMs?: number;
+}
+
+/** Where a user has sent a task back to. */
+export interface Rewind {
+  readonly attempt: number;
+  readonly turn: number;
+  /** Base of that attempt, and so of the next. */
+  readonly base: string;
+  /** Attempts granted before the rewind. */
+  readonly since: number;
 }
 
 /** A task that nobody has claimed yet. */

@@ -57,6 +57,20 @@ export interface Assignment extends AttemptRef {
   /** Run in a child process of its own: a worker died with this task before. */
   readonly isIsolated: boolean;
   readonly traceparent: string;
+  /** Go on here instead of at the beginning, where that can be. */
+  readonly resume?: ResumeFrom;
+}
+
+/** The end of a turn of an earlier attempt with the same base. Names are of objects in bucket `agentd`. */
+export interface ResumeFrom {
+  readonly attempt: number;
+  /** Who ran that attempt. */
+  readonly worker: string;
+  readonly turn: number;
+  /** The records of all attempts that lead there, one JSON a line: `{attempt, value}`. */
+  readonly transcript: string;
+  /** Bundle with the files after that turn; absent where they are those of the base. */
+  readonly checkpoint?: string;
 }
 
 /** A rendered `writes` entry: literal when it came from a variable alone. */

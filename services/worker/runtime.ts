@@ -106,6 +106,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     runAgentTask: createAgentTask({
       ...{ model: traceModel(model, config.model), tokens: model, traits: model.traits },
       ...{ shell, network, transcripts, logger },
+      sessions: { model: config.model, download, upload, isConnected: () => link.isConnected },
     }),
     results: createResultSink({ directory: paths.drafts, logger, upload }),
     createSpace,

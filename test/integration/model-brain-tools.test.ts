@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type AgentResult, runAgent } from "../../services/agent/agent-loop.ts";
+import { runAgent } from "../../services/agent/agent-loop.ts";
+import type { AgentResult } from "../../services/agent/agent-result.ts";
 import { systemPrompt } from "../../services/agent/prompt.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/agent/temporary-worktree.ts";
 import type { TurnRecord } from "../../services/agent/transcript.ts";

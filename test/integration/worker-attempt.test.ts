@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isTurn, type SessionRecord } from "../../services/agent/session/session-record.ts";
 import { AgentdError } from "../../services/core/errors.ts";
 import type { CompleteRequest } from "../../services/core/worker-protocol.ts";
 import { getObject } from "../../services/platform/nats/objects.ts";
@@ -86,7 +87,9 @@ describe("an attempt", () => {
     const result = await coordinator.completeOf("story");
     const turns: number[] = [];
     const query = { uid: assignment.uid, task: "story", follow: false };
-    for await (const item of readTranscripts<{ turn: number }>(stand.link, query, limit())) turns.push(item.value.turn);
+    for await (const { value } of readTranscripts<SessionRecord>(stand.link, query, limit())) {
+      if (isTurn(value)) turns.push(value.turn);
+    }
     expect(turns).toEqual(Array.from({ length: result.usage.turns }, (_, index) => index + 1));
   });
 

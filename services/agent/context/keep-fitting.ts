@@ -12,6 +12,8 @@ export interface Compaction {
   readonly tokensAfter: number;
   /** The message that replaces the earlier part; empty for `prune`. */
   readonly summary: string;
+  /** Characters that the last turns beside the summary might have; 0 for `prune`. */
+  readonly recentChars: number;
 }
 
 /** What came of a look at the conversation's length. */
@@ -66,9 +68,12 @@ export function createConversationFitter(deps: {
   readonly model: ChatModel;
   readonly tokens: TokenCounter;
   readonly ledger: Ledger;
+  /** Compactions of an earlier life of the attempt, oldest first: they count. */
+  readonly past?: readonly Compaction[];
 }): ConversationFitter {
-  let summaries = 0;
-  let stalls = 0;
+  const past = (deps.past ?? []).filter(({ kind }) => kind === "summary");
+  let summaries = past.length;
+  let stalls = past.reduce((count, compaction) => (isStalled(compaction) ? count + 1 : 0), 0);
   return {
     async fit(upcoming, signal) {
       const { request, hasOverflowed } = upcoming;
@@ -85,7 +90,13 @@ export function createConversationFitter(deps: {
       const isEnough = tokens - freedTokens < room && freedTokens >= windowTokens * pruneShareMin;
       if (isEnough && !hasOverflowed) {
         const tokensAfter = Math.round(tokens - freedTokens);
-        const compaction: Compaction = { kind: "prune", tokensBefore: tokens, tokensAfter, summary: "" };
+        const compaction: Compaction = {
+          kind: "prune",
+          tokensBefore: tokens,
+          tokensAfter,
+          summary: "",
+          recentChars: 0,
+        };
         return { kind: "shortened", messages: pruned.messages, compaction };
       }
       if (summaries >= summariesMax || stalls >= stallsMax) {
@@ -105,13 +116,24 @@ export function createConversationFitter(deps: {
       );
       const summary = summaryMessage(reply?.content ?? "", facts);
       const recentChars = (windowTokens * recentShare) / tokensPerChar;
-      const messages = shortest(pruned.messages, summary, recentChars, (tokens * (1 - gainMin)) / tokensPerChar);
+      const taken = shortest(pruned.messages, summary, recentChars, (tokens * (1 - gainMin)) / tokensPerChar);
+      const { messages } = taken;
       const tokensAfter = Math.round(charsOf(messages) * tokensPerChar);
-      stalls = tokensAfter > tokens * (1 - stalledGain) ? stalls + 1 : 0;
-      const compaction: Compaction = { kind: "summary", tokensBefore: tokens, tokensAfter, summary };
+      const compaction: Compaction = {
+        kind: "summary",
+        tokensBefore: tokens,
+        tokensAfter,
+        summary,
+        recentChars: taken.recentChars,
+      };
+      stalls = isStalled(compaction) ? stalls + 1 : 0;
       return { kind: "shortened", messages, compaction, ...(reply === undefined ? {} : { reply }) };
     },
   };
+}
+
+function isStalled({ tokensBefore, tokensAfter }: Compaction): boolean {
+  return tokensAfter > tokensBefore * (1 - stalledGain);
 }
 
 /** A bound that asks nobody: a token of what came since is at least one byte. */
@@ -127,12 +149,12 @@ function shortest(
   summary: string,
   recentCharsMax: number,
   charsMax: number,
-): ChatMessage[] {
+): { readonly messages: readonly ChatMessage[]; readonly recentChars: number } {
   for (let recentChars = recentCharsMax; recentChars > 500; recentChars /= 2) {
     const shorter = summarized(messages, summary, recentChars);
-    if (charsOf(shorter) <= charsMax) return shorter;
+    if (charsOf(shorter) <= charsMax) return { messages: shorter, recentChars };
   }
-  return summarized(messages, summary, 0);
+  return { messages: summarized(messages, summary, 0), recentChars: 0 };
 }
 
 /** The model's summary; undefined where it called a tool instead, or where not even this request fits: the ledger must do then. */

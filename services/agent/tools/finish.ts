@@ -4,6 +4,9 @@ import { defineTool } from "./tool.ts";
 /** Name of the tool that ends the attempt: the loop treats it apart. */
 export const finishToolName = "finish";
 
+/** What the call's result says; a finish that is not accepted gets another. */
+export const finishResult = "The task is finished.";
+
 /** What the model says at the end. */
 export interface FinishClaim {
   readonly status: "done" | "blocked";
@@ -20,5 +23,5 @@ export const finishTool = defineTool({
     status: z.enum(["done", "blocked"]),
     summary: z.string().describe("What was changed, or why it is blocked, in a few sentences"),
   },
-  run: async () => "The task is finished.",
+  run: async () => finishResult,
 });

@@ -1,6 +1,7 @@
 import { distance } from "fastest-levenshtein";
 import type { ModelTraits, ToolCall, ToolSchema } from "../../model/chat.ts";
 import { clipEnd, clipMiddle } from "../clip.ts";
+import type { ReadLedger } from "../read-ledger.ts";
 import { ToolError } from "../tool-error.ts";
 import { applyPatchTool } from "./apply-patch.ts";
 import { bashTool } from "./bash.ts";
@@ -42,6 +43,8 @@ export interface ToolSet {
    * @throws the signal's reason when aborted.
    */
   run(call: CheckedCall, signal: AbortSignal): Promise<ToolResult>;
+  /** Which bytes of which files the model knows, to be kept with the session. */
+  readonly seen: Pick<ReadLedger, "takeNews" | "restore">;
 }
 
 /** All tools, in the order in which the model is offered them. */
@@ -88,6 +91,7 @@ export function createToolSet(context: ToolContext, only?: readonly string[], st
   return {
     schemas: tools.map((tool) => tool.schema),
     check: (call) => checkCall(byName, call),
+    seen: context.ledger,
     async run(call, signal) {
       const tool = byName.get(call.name);
       if (tool === undefined) throw new RangeError(`no tool is called ${call.name}`);

@@ -11,6 +11,7 @@ import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
 import type { RepositoryMemory } from "../memory/repository-memory.ts";
+import type { ResumePoints } from "../session/resume-points.ts";
 import type { StartPoint } from "./assignment.ts";
 import { assignmentOf, startPoint } from "./assignment.ts";
 import type { AttemptTokens } from "./attempt-token.ts";
@@ -24,6 +25,7 @@ export interface ClaimDeps {
   readonly tokens: AttemptTokens;
   readonly events: EventLog;
   readonly memory: Pick<RepositoryMemory, "shownTo">;
+  readonly resumePoints: ResumePoints;
   readonly isLeader: () => boolean;
   readonly nowMs: () => number;
   readonly random: () => number;
@@ -43,10 +45,20 @@ export function createClaims(deps: ClaimDeps): HandleClaim {
     if (request.worker !== worker) {
       throw new AgentdError("TOKEN_INVALID", `worker ${worker} cannot claim in the name of ${request.worker}`);
     }
-    return await inSpan("claim", { kind: "server", attributes: { "agentd.worker": worker } }, () =>
-      queue.run(request.uid, () => decide(deps, request, signal)),
-    );
+    return await inSpan("claim", { kind: "server", attributes: { "agentd.worker": worker } }, async () => {
+      const reply = await queue.run(request.uid, () => decide(deps, request, signal));
+      // Outside of the queue: other claims need not wait for a session to be read.
+      return reply.granted ? { ...reply, assignment: await withSession(deps, reply.assignment, signal) } : reply;
+    });
   };
+}
+
+async function withSession(deps: ClaimDeps, assignment: Assignment, signal: AbortSignal): Promise<Assignment> {
+  if (assignment.attempt === 1) return assignment;
+  const task = deps.store.get<Task>(keys.task(assignment.uid, assignment.task))?.value;
+  if (task?.status.attempt !== assignment.attempt) return assignment;
+  const resume = await deps.resumePoints.find(task, signal);
+  return resume === undefined ? assignment : { ...assignment, resume };
 }
 
 async function decide(deps: ClaimDeps, request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {
@@ -66,7 +78,9 @@ async function decide(deps: ClaimDeps, request: ClaimRequest, signal: AbortSigna
   const blocker = findBlocker({ job, head }, task, siblings, deps.nowMs());
   if (blocker !== undefined && !isRepeat) return refused(`task ${request.task} may not run now (${blocker.kind})`);
   try {
-    const start = startPoint(job, head, task);
+    const usual = startPoint(job, head, task);
+    // The bundles reach every earlier head too.
+    const start = { ...usual, commit: task.status.rewind?.base ?? usual.commit };
     const memory = deps.memory.shownTo(job);
     if (isRepeat) return { granted: true, assignment: repeatedAssignment(task, { job, start, memory }, deps.tokens) };
     const rules = taskRules(job.spec, task.spec.kind, deps.nowMs(), deps.random);

@@ -74,6 +74,23 @@ export async function createWorktree(
 }
 
 /**
+ * Changes the tree from its base to another commit of the cache. The base stays what it is: a harvest takes the difference.
+ * @throws AgentdError INTERNAL with git's words; the tree is then half changed.
+ */
+export async function moveTree(worktree: Worktree, commit: string, signal: AbortSignal): Promise<void> {
+  const { cache, directory, tree } = worktree;
+  const indexFile = join(directory, `index-${randomBytes(6).toString("hex")}`);
+  await copyIndex(worktree.indexFile, indexFile);
+  try {
+    const place = { gitDir: await checkoutDirectory(cache), tree, indexFile };
+    const git = withGitSettings(worktreeGit(cache.git, place), { objectDirectory: cache.objectDirectory });
+    await git.run(["read-tree", "--reset", "-u", "--end-of-options", `${commit}^{commit}`], {}, signal);
+  } finally {
+    await rm(indexFile, { force: true });
+  }
+}
+
+/**
  * A git dir for checking out of `cache` with exact bytes, which is only read: the cache itself if it is one of ours (a harvest),
  * else one inside it, made once. A git dir for each tree took a tenth of the time of an attempt.
  */

@@ -9,6 +9,7 @@ import { type DoneVerdict, judgeDone } from "../gate/done-gate.ts";
 import type { GateResult } from "../gate/gate.ts";
 import type { ChangedFile } from "../gate/review/changed-file.ts";
 import { brokenSyntax } from "../gate/syntax-errors.ts";
+import { TreeSpoilt } from "../session/resume.ts";
 import { type AttemptResult, attemptResult } from "./attempt-result.ts";
 import { atBase, freshTree, gateAt, lookUpBase, type Prepared, type Run } from "./attempt-run.ts";
 import type { HarvestedResult } from "./result-sink.ts";
@@ -19,7 +20,7 @@ const comparedCharsMax = 1_000_000;
 /** Lets an agent work, judges what it calls done, and sends it back to work while it may. */
 export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<AttemptResult> {
   const { deps, assignment, progress, space, signal } = run;
-  const tree = await freshTree(run, prepared, atBase(run, prepared), "work");
+  let tree = await freshTree(run, prepared, atBase(run, prepared), "work");
   progress.onPhase("Working");
   const onUsage = (usage: Usage): void => {
     run.usage = usage;
@@ -63,7 +64,13 @@ export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<Att
     progress.onPhase("Working");
     return last.outcome === "Done" || last.outcome === "AlreadyDone" ? undefined : (last.notice ?? last.message);
   };
-  const agent = await deps.runAgentTask(assignment, tree, { onUsage, judge }, signal);
+  const hooks = { onUsage, judge };
+  const agent = await deps.runAgentTask(assignment, tree, hooks, signal).catch(async (error: unknown) => {
+    if (!(error instanceof TreeSpoilt)) throw error;
+    tree = await freshTree(run, prepared, atBase(run, prepared), "work-afresh");
+    const { resume: _resume, ...afresh } = assignment;
+    return await deps.runAgentTask(afresh, tree, hooks, signal);
+  });
   const evidence = { claimed: agent.summary, ...(agent.repairs === 0 ? {} : { repairs: agent.repairs }) };
   if (agent.outcome !== "Done" || last === undefined) {
     return withDiff(run, attemptResult(agent.outcome, agent.detail, evidence), take);

@@ -1,4 +1,4 @@
-import type { TurnRecord } from "../../agent/transcript.ts";
+import type { SessionRecord } from "../../agent/session/session-record.ts";
 import type { AttemptRef } from "../../core/worker-protocol.ts";
 import { abortable } from "../../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
@@ -22,10 +22,10 @@ export interface LiveLine {
 /** Where an attempt's story goes. */
 export interface TranscriptSink {
   /**
-   * Resolves when the turn is stored; while NATS is away, when it stands in the bounded buffer.
+   * Resolves when the record is stored; while NATS is away, when it stands in the bounded buffer.
    * @throws the signal's reason.
    */
-  append(ref: AttemptRef, turn: TurnRecord, signal: AbortSignal): Promise<void>;
+  append(ref: AttemptRef, record: SessionRecord, signal: AbortSignal): Promise<void>;
   /** After the last turn: resolves when all are stored, or NATS is away (they are stored later). @throws the signal's reason. */
   end(ref: AttemptRef, signal: AbortSignal): Promise<void>;
   /** Shows a line to those who watch now. */
@@ -35,7 +35,7 @@ export interface TranscriptSink {
 }
 
 interface Entry {
-  readonly turn: TurnRecord;
+  readonly record: SessionRecord;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -52,11 +52,11 @@ export function createTranscriptSink(link: NatsLink, worker: string, logger: Log
   async function pump(key: string, queue: Queue): Promise<void> {
     for (let head = queue.entries[0]; head !== undefined; head = queue.entries[0]) {
       try {
-        await queue.writer.append(head.turn, closing.signal);
+        await queue.writer.append(head.record, closing.signal);
       } catch (error) {
         closing.signal.throwIfAborted();
         // A turn that NATS will never take is dropped: the work is worth more than its story.
-        logger.warn({ attempt: key, turn: head.turn.turn, err: error }, "a turn could not be stored");
+        logger.warn({ attempt: key, err: error }, "a record could not be stored");
       }
       queue.entries.shift();
       head.done.resolve();
@@ -73,9 +73,9 @@ export function createTranscriptSink(link: NatsLink, worker: string, logger: Log
   }
 
   return {
-    async append(ref, turn, signal) {
+    async append(ref, record, signal) {
       const queue = queueOf(ref);
-      const entry = { turn, done: Promise.withResolvers<void>() };
+      const entry = { record, done: Promise.withResolvers<void>() };
       queue.entries.push(entry);
       // Ends with everything stored, or at close.
       if (queue.entries.length === 1) pump(attemptKey(ref), queue).catch(() => undefined);

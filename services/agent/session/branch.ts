@@ -1,0 +1,93 @@
+import type { ChatMessage } from "../../model/chat.ts";
+import { clipEnd } from "../clip.ts";
+import type { TurnRecord } from "../transcript.ts";
+import { isHeader, isStarted, isTurn, type SessionPoint, type StoredRecord } from "./session-record.ts";
+
+/** One way through the tree of a task's sessions, from the opening to a turn. */
+export interface Branch {
+  readonly opening: readonly ChatMessage[];
+  readonly toolsDigest: string;
+  /** Turns in order, and between them what the model was told where an attempt began. */
+  readonly steps: readonly (TurnRecord | { readonly note: string })[];
+  /** Commands that were started behind the point: they may have run, and are no part of the branch. */
+  readonly lostCommands: readonly string[];
+}
+
+/** Attempts in one branch; a longer one is not gone on with. */
+const attemptsMax = 100;
+const lostCommandsMax = 20;
+
+/**
+ * The branch that ends with `point`. Records may come from any number of attempts; within one they must be in order.
+ * @returns why there is none, where a part of it is missing.
+ */
+export function branchTo(records: readonly StoredRecord[], point: SessionPoint): Branch | { readonly problem: string } {
+  const steps: (TurnRecord | { readonly note: string })[] = [];
+  let at: SessionPoint | undefined = point;
+  for (let count = 0; at !== undefined; count += 1) {
+    if (count >= attemptsMax) return { problem: `it has more than ${attemptsMax} attempts` };
+    const { attempt, turn }: SessionPoint = at;
+    const own = records.filter((record) => record.attempt === attempt).map(({ value }) => value);
+    const header = own.find(isHeader);
+    if (header === undefined) return { problem: `attempt ${attempt} has no header` };
+    const first = (header.parent?.turn ?? 0) + 1;
+    const turns = own.filter(isTurn).filter((each) => each.turn <= turn);
+    const isWhole =
+      turns.length === Math.max(0, turn - first + 1) && turns.every((each, at) => each.turn === first + at);
+    if (!isWhole) return { problem: `turns of attempt ${attempt} are missing` };
+    steps.unshift(...(header.note === undefined ? [] : [{ note: header.note }]), ...turns);
+    at = header.parent;
+    if (at !== undefined) continue;
+    if (header.opening === undefined) return { problem: `attempt ${attempt} has no opening` };
+    const { opening, toolsDigest } = header;
+    return { opening, toolsDigest, steps, lostCommands: lostCommands(records, point) };
+  }
+  return { problem: "it has no beginning" };
+}
+
+function lostCommands(records: readonly StoredRecord[], point: SessionPoint): readonly string[] {
+  return records
+    .filter((record) => record.attempt >= point.attempt)
+    .flatMap(({ value }) => (isStarted(value) && value.turn > point.turn ? value.commands : []))
+    .slice(-lostCommandsMax);
+}
+
+/**
+ * What the model is told where it goes on: appended to the last message.
+ * @param turn 0 for the beginning
+ */
+export function branchNote(turn: number, lost: readonly string[]): string {
+  const place =
+    turn === 0
+      ? "# Earlier attempt\nYou began with this before, and the machine was lost: the files are as they were at the beginning."
+      : "[agentd] You go on from here in a fresh copy of the repository: the files are as they were after this step, but files that " +
+        "git ignores, temporary files and running processes are gone.";
+  if (lost.length === 0) return place;
+  const list = lost.map((command) => `- ${clipEnd(command, 300)}`).join("\n");
+  return (
+    `${place} Since then these commands had been started and may have run, wholly or in part; their results are lost:\n${list}\n` +
+    "What they changed outside of the files of the repository is still so. Look before you run one of them again."
+  );
+}
+
+/**
+ * Where an attempt that was lost can be gone on with: behind its last turn whose files were kept, else where it branched off itself,
+ * else (turn 0) at its beginning.
+ * @returns undefined where it has recorded nothing.
+ */
+export function lastPoint(records: readonly StoredRecord[], attempt: number): SessionPoint | undefined {
+  const own = records.filter((record) => record.attempt === attempt).map(({ value }) => value);
+  const header = own.find(isHeader);
+  if (header === undefined) return undefined;
+  const last = own.filter(isTurn).findLast((turn) => turn.checkpoint !== undefined && turn.session?.isLast !== true);
+  return last === undefined ? (header.parent ?? { attempt, turn: 0 }) : { attempt, turn: last.turn };
+}
+
+/** The turn at a point, if it is recorded. */
+export function turnAt(records: readonly StoredRecord[], point: SessionPoint): TurnRecord | undefined {
+  return records
+    .filter(({ attempt }) => attempt === point.attempt)
+    .map(({ value }) => value)
+    .filter(isTurn)
+    .find(({ turn }) => turn === point.turn);
+}

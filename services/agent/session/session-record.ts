@@ -1,0 +1,68 @@
+import type { ChatMessage } from "../../model/chat.ts";
+import type { TurnRecord } from "../transcript.ts";
+
+/**
+ * First record of an attempt's session. The turns that follow hang below each other; where `parent` is set, the first of them hangs
+ * below a turn of an earlier attempt, so that all attempts of a task together are a tree.
+ */
+export interface SessionHeader {
+  readonly kind: "session";
+  readonly version: 1;
+  readonly attempt: number;
+  readonly parent?: SessionPoint & { readonly worker: string };
+  readonly atMs: number;
+  readonly model: string;
+  /** Commit that the attempt's result is made against. */
+  readonly base: string;
+  /** sha256 over the tools' schemas, hex. */
+  readonly toolsDigest: string;
+  /** What the conversation starts with; absent in a branch, and where it is longer than a message may be. */
+  readonly opening?: readonly ChatMessage[];
+  /** In a branch: what the model was told at its beginning, behind the last message. */
+  readonly note?: string;
+}
+
+/** The end of one turn of one attempt. */
+export interface SessionPoint {
+  readonly attempt: number;
+  readonly turn: number;
+}
+
+/** Stored before commands of a turn are run: without that turn's own record they may have run, or not. */
+export interface StartedRecord {
+  readonly kind: "started";
+  readonly turn: number;
+  readonly atMs: number;
+  /** Each at most 1,000 characters. */
+  readonly commands: readonly string[];
+}
+
+/** One message of a transcript. */
+export type SessionRecord = SessionHeader | StartedRecord | TurnRecord;
+
+/** What the agent knows of a session when it begins; the worker adds the rest of the header. */
+export type SessionStart = Pick<SessionHeader, "toolsDigest" | "opening" | "note">;
+
+/** A record as it is stored, with the attempt that wrote it. */
+export interface StoredRecord {
+  readonly attempt: number;
+  readonly value: SessionRecord;
+}
+
+/** Of an opening that goes into the header, as JSON. */
+export const openingBytesMax = 512 * 1_024;
+/** Longest command in a {@link StartedRecord}. */
+export const commandCharsMax = 1_000;
+
+export function isHeader(record: SessionRecord): record is SessionHeader {
+  return "kind" in record && record.kind === "session";
+}
+
+export function isStarted(record: SessionRecord): record is StartedRecord {
+  return "kind" in record && record.kind === "started";
+}
+
+/** Whether the record is a finished turn. */
+export function isTurn(record: SessionRecord): record is TurnRecord {
+  return !("kind" in record) && typeof record.turn === "number" && Array.isArray(record.calls);
+}

@@ -1,0 +1,104 @@
+import { branchTo, lastPoint, turnAt } from "../../agent/session/branch.ts";
+import type { SessionPoint, StoredRecord } from "../../agent/session/session-record.ts";
+import { isResumable } from "../../core/outcomes.ts";
+import type { Task } from "../../core/task.ts";
+import type { ResumeFrom } from "../../core/worker-protocol.ts";
+import type { NatsLink } from "../../platform/nats/connect.ts";
+import { getObject, putObject } from "../../platform/nats/objects.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
+import type { JobRepositories } from "../merger/job-repository.ts";
+import { readSessionRecords } from "./session-records.ts";
+
+/** Finds what a new attempt goes on from. */
+export interface ResumePoints {
+  /**
+   * For the task's open attempt: the last kept turn of the attempts before it that were lost, or where the task was rewound to.
+   * Never throws: without it the attempt begins at its base.
+   */
+  find(task: Task, signal: AbortSignal): Promise<ResumeFrom | undefined>;
+}
+
+export interface ResumePointDeps {
+  readonly link: NatsLink;
+  readonly repositories: Pick<JobRepositories, "withFile">;
+  readonly log: Logger;
+}
+
+/** A claim's answer waits for it; the worker asks again after 10 s. */
+const timeoutMs = 8_000;
+const bundleBytesMax = 64 * 1_024 ** 2;
+
+/** Hands over sessions as objects: workers can read neither transcripts nor what other workers put into `inbox`. */
+export function createResumePoints(deps: ResumePointDeps): ResumePoints {
+  return {
+    async find(task, signal) {
+      if (task.spec.kind !== "Agent" || earlier(task).length + (task.status.rewind === undefined ? 0 : 1) === 0) {
+        return undefined;
+      }
+      const { uid, name } = task.metadata;
+      const told = { uid, task: name, attempt: task.status.attempt };
+      try {
+        const found = await handOver(deps, task, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+        if (found !== undefined) deps.log.info({ ...told, from: found }, "the attempt goes on with an earlier session");
+        return found;
+      } catch (error) {
+        deps.log.warn({ ...told, err: error }, "no earlier session can be gone on with: the attempt begins afresh");
+        return undefined;
+      }
+    },
+  };
+}
+
+/** Attempts before the open one that were lost without a fault of theirs, newest first, as far as nothing else lies between. */
+function earlier({ status }: Task): readonly number[] {
+  const open = status.attempts.find(({ attempt }) => attempt === status.attempt);
+  const lost: number[] = [];
+  for (const each of status.attempts.toReversed()) {
+    if (each.attempt >= status.attempt) continue;
+    const isBehindRewind = status.rewind !== undefined && each.attempt <= status.rewind.since;
+    const isLost = each.outcome !== undefined && isResumable(each.outcome) && each.base === open?.base;
+    if (!isLost || isBehindRewind) break;
+    lost.push(each.attempt);
+  }
+  return lost;
+}
+
+async function handOver(deps: ResumePointDeps, task: Task, signal: AbortSignal): Promise<ResumeFrom | undefined> {
+  const records = await readSessionRecords(deps.link, task, signal);
+  if (records === undefined) throw new Error("the sessions of the task are too long");
+  const point = pointOf(task, records);
+  if (point === undefined) return undefined;
+  const branch = branchTo(records, point);
+  if ("problem" in branch) throw new Error(branch.problem);
+  // Nothing was done that could be told: simply begin.
+  if (point.turn === 0 && branch.lostCommands.length === 0) return undefined;
+  const kept = turnAt(records, point)?.checkpoint;
+  if (kept === undefined && point.turn > 0) throw new Error(`the files after turn ${point.turn} were not kept`);
+  const checkpoint = kept?.object === undefined ? undefined : await copy(deps, kept.object, signal);
+  const text = records.map((record) => `${JSON.stringify(record)}\n`).join("");
+  const transcript = (await putObject(deps.link, "agentd", Buffer.from(text), signal)).name;
+  const worker = records.find(({ attempt }) => attempt === point.attempt)?.worker ?? "";
+  return {
+    attempt: point.attempt,
+    worker,
+    turn: point.turn,
+    transcript,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+  };
+}
+
+function pointOf(task: Task, records: readonly StoredRecord[]): SessionPoint | undefined {
+  for (const attempt of earlier(task)) {
+    const point = lastPoint(records, attempt);
+    if (point !== undefined) return point;
+  }
+  const { rewind } = task.status;
+  return rewind === undefined ? undefined : { attempt: rewind.attempt, turn: rewind.turn };
+}
+
+async function copy(deps: ResumePointDeps, object: string, signal: AbortSignal): Promise<string> {
+  return await deps.repositories.withFile(async (file) => {
+    await getObject(deps.link, "inbox", object, file, { bytesMax: bundleBytesMax }, signal);
+    return (await putObject(deps.link, "agentd", { file }, signal)).name;
+  });
+}

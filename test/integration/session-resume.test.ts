@@ -1,0 +1,248 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AgentResult } from "../../services/agent/agent-result.ts";
+import { calls, fixedWindow } from "../../services/agent/scripted-model.ts";
+import type { SessionRecord } from "../../services/agent/session/session-record.ts";
+import { createResumePoints } from "../../services/coordinator/session/resume-points.ts";
+import type { Attempt } from "../../services/core/task.ts";
+import type { Assignment, AttemptRef } from "../../services/core/worker-protocol.ts";
+import type { ChatModel, ChatRequest } from "../../services/model/chat.ts";
+import {
+  hasCommit,
+  openBareRepository,
+  openUserRepository,
+  type Repository,
+} from "../../services/platform/git/bare-repository.ts";
+import { createBundle, fetchBundle } from "../../services/platform/git/bundle.ts";
+import { createWorktree } from "../../services/platform/git/worktree.ts";
+import type { NatsLink } from "../../services/platform/nats/connect.ts";
+import { getObject, putObject } from "../../services/platform/nats/objects.ts";
+import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
+import { ensureStreams } from "../../services/platform/nats/streams.ts";
+import { runCommand } from "../../services/platform/process/run-command.ts";
+import { createAgentTask } from "../../services/worker/runner/agent-task.ts";
+import { createTranscriptSink, type TranscriptSink } from "../../services/worker/runner/transcript-sink.ts";
+import { startTestServer, type TestServer } from "../support/nats-server.ts";
+import { sampleTask } from "../support/resource-samples.ts";
+import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+
+const log = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });
+const limit = (): AbortSignal => AbortSignal.timeout(60_000);
+
+let nats: TestServer;
+let coordinator: NatsLink;
+let links: Readonly<Record<string, NatsLink>>;
+let repository: SampleRepository;
+let directory: string;
+const uid = randomUUID();
+
+beforeAll(async () => {
+  nats = await startTestServer();
+  coordinator = await nats.connectCoordinator();
+  await ensureStreams(coordinator, defaultLimits, limit());
+  links = { w1: await nats.connectWorker("w1"), w2: await nats.connectWorker("w2") };
+  repository = createRepository({ "log.txt": "", ".gitignore": "*.tmp\n" });
+  directory = await mkdtemp(join(tmpdir(), "agentd-resume-"));
+});
+afterAll(async () => {
+  await nats[Symbol.asyncDispose]();
+  repository[Symbol.dispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Where in a step a worker is killed. */
+type Moment = "before the model's answer is there" | "while its command runs" | "after the turn was stored";
+
+/** A task whose attempts are run by hand: each on another worker, with a machine of its own. */
+function createTaskUnderTest(task: string, steps: number) {
+  const counter = join(directory, `${task}-counter`);
+  const attempts: Attempt[] = [];
+  let modelCalls = 0;
+  const resumedAt: number[] = [];
+
+  /** Decides by the conversation alone, and looks before it runs again what may have run. */
+  const model = (kill: (moment: Moment, step: number) => void): ChatModel => ({
+    async chat(request: ChatRequest) {
+      const step =
+        request.messages.filter(({ role, content }) => role === "tool" && /^did \d+$/mu.test(content)).length + 1;
+      modelCalls += 1;
+      kill("before the model's answer is there", step);
+      const isUnsure = request.messages.at(-1)?.content.includes("may have run") === true;
+      const guard = isUnsure ? `grep -qx ${step} ${counter} || ` : "";
+      const command = `${guard}echo ${step} >> ${counter}; echo ${step} >> log.txt; touch ${step}.tmp; echo did ${step}`;
+      const reply =
+        step > steps ? calls(["finish", { status: "done", summary: "" }]) : calls(["bash", { command, timeout: null }]);
+      const usage = { inputTokens: 10, cachedTokens: 0, outputTokens: 1 };
+      return { content: "", reasoning: "", toolCalls: [], isTruncated: false, usage, endpoint: "m", ...reply };
+    },
+  });
+
+  /** Runs one attempt, until it ends or `killAt` says so; a killed one leaves no trace but what was stored. */
+  async function attempt(killAt: (moment: Moment, step: number) => boolean): Promise<AgentResult | "killed"> {
+    const number = attempts.length + 1;
+    const worker = number % 2 === 0 ? "w2" : "w1";
+    const link = links[worker] as NatsLink;
+    const base = repository.git("rev-parse", "HEAD");
+    attempts.push({ ...sampleAttempt(number, worker, base) });
+    const status = { state: "Running" as const, attempt: number, attempts: attempts.slice(-10) };
+    const sample = sampleTask(task, "Running", { uid });
+    const found = await createResumePoints({ link: coordinator, repositories: { withFile }, log }).find(
+      { ...sample, status: { ...sample.status, ...status } },
+      limit(),
+    );
+    const killer = new AbortController();
+    const kill = (moment: Moment, step: number): void => {
+      if (!killAt(moment, step)) return;
+      killer.abort(new Error("killed"));
+      throw killer.signal.reason;
+    };
+    const root = join(directory, `${task}-${number}`);
+    const cache = await openCache(worker, base);
+    const worktree = await createWorktree({ cache, commit: base, directory: join(root, "work") }, limit());
+    const place = { tree: worktree.tree, home: root, tmp: root, readable: [], marker: "" };
+    const sink = createTranscriptSink(link, worker, log);
+    const transcripts: TranscriptSink = {
+      ...sink,
+      async append(ref: AttemptRef, record: SessionRecord, signal: AbortSignal) {
+        if ("parent" in record && record.parent !== undefined) resumedAt.push(record.parent.turn);
+        await sink.append(ref, record, signal);
+        if (!("kind" in record)) kill("after the turn was stored", record.turn);
+      },
+    };
+    const run = createAgentTask({
+      model: model(kill),
+      tokens: fixedWindow(1_000_000),
+      traits: { editStyle: "edit" },
+      shell: {
+        run: () => Promise.reject(new Error("not asked for")),
+        execIn: () => async (command, signal) => {
+          const { argv, timeoutMs, outputBytesMax } = command;
+          const env = { PATH: process.env["PATH"] ?? "" };
+          const options = { run: { argv }, cwd: worktree.tree, env, timeoutMs, outputBytesMax };
+          const result = await runCommand(options, signal);
+          kill("while its command runs", Number(/did (\d+)/u.exec(result.output)?.[1]));
+          return result;
+        },
+        scratchIn: () => ({ directory: root, shownAs: root }),
+      },
+      network: true,
+      transcripts,
+      sessions: {
+        model: "m",
+        download: async (name, file, signal) => void (await getObject(link, "agentd", name, file, {}, signal)),
+        upload: async (file, signal) => (await putObject(link, "inbox", { file }, signal)).name,
+        isConnected: () => true,
+        gapMs: () => 0,
+      },
+      logger: log,
+    });
+    try {
+      const assignment: Assignment = {
+        ...sampleAssignment(task, number, base, steps),
+        ...(found && { resume: found }),
+      };
+      const hooks = { onUsage: () => undefined, judge: async () => undefined };
+      const result = await run(assignment, { worktree, place }, hooks, killer.signal);
+      attempts[number - 1] = { ...sampleAttempt(number, worker, base), outcome: "Done" };
+      return result;
+    } catch (error) {
+      if (!killer.signal.aborted) throw error;
+      attempts[number - 1] = { ...sampleAttempt(number, worker, base), outcome: "LeaseLost" };
+      return "killed";
+    } finally {
+      sink.close();
+      if (killer.signal.aborted) await rm(root, { recursive: true, force: true });
+    }
+  }
+  const linesOf = (file: string): readonly string[] =>
+    existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  return {
+    attempt,
+    resumedAt,
+    modelCalls: () => modelCalls,
+    counted: () => linesOf(counter),
+    logged: () => linesOf(join(directory, `${task}-${attempts.length}`, "work", "tree", "log.txt")),
+  };
+}
+
+describe("a session of 40 steps whose worker is killed", () => {
+  it("at every step, at one moment or another, goes on elsewhere and does nothing twice", async () => {
+    const steps = 40;
+    const task = createTaskUnderTest("every-step", steps);
+    const moments: readonly Moment[] = [
+      "before the model's answer is there",
+      "while its command runs",
+      "after the turn was stored",
+    ];
+    const killed = new Set<number>();
+    let end: AgentResult | "killed" = "killed";
+    while (end === "killed" && killed.size <= steps) {
+      end = await task.attempt((moment, step) => {
+        if (killed.has(step) || moments[step % moments.length] !== moment || step > steps) return false;
+        killed.add(step);
+        return true;
+      });
+    }
+    expect(killed.size).toBe(steps);
+    expect(end).toMatchObject({ outcome: "Done", turns: steps + 1, usage: { inputTokens: 10 * (steps + 1) } });
+    const all = Array.from({ length: steps }, (_, index) => String(index + 1));
+    expect(task.counted()).toEqual(all);
+    expect(task.logged()).toEqual(all);
+    // One call a step and the last; a kill loses at most the one whose turn was not stored.
+    expect(task.modelCalls()).toBeLessThanOrEqual(steps + 1 + killed.size);
+    expect(task.resumedAt.at(-1)).toBeGreaterThanOrEqual(steps - 1);
+  }, 180_000);
+});
+
+async function withFile<T>(work: (file: string) => Promise<T>): Promise<T> {
+  const file = join(directory, randomUUID());
+  try {
+    return await work(file);
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+/** A machine's cache outlives the worker that was killed on it. */
+async function openCache(worker: string, base: string): Promise<Repository> {
+  const cache = await openBareRepository({ directory: join(directory, `${worker}.git`) }, limit());
+  if (await hasCommit(cache, base, limit())) return cache;
+  const source = await openUserRepository(repository.path, {}, limit());
+  await withFile(async (file) => {
+    await createBundle(source, { refs: { "refs/heads/main": base } }, file, limit());
+    await fetchBundle(cache, file, {}, limit());
+  });
+  return cache;
+}
+
+function sampleAttempt(attempt: number, worker: string, base: string): Attempt {
+  const usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, turns: 0, seconds: 0 };
+  return { attempt, worker, startedAtMs: 1, base, checks: [], usage };
+}
+
+function sampleAssignment(task: string, attempt: number, base: string, steps: number): Assignment {
+  return {
+    uid,
+    task,
+    attempt,
+    namespace: "default",
+    job: "job",
+    kind: "Agent",
+    token: "",
+    base,
+    bundles: [],
+    setup: [],
+    jobText: "job",
+    taskText: "task",
+    pool: "default",
+    checks: [],
+    limits: { turns: steps + 5, tokens: 1_000_000, wallMs: 600_000 },
+    isIsolated: false,
+    traceparent: `00-${"1".repeat(32)}-${"2".repeat(16)}-01`,
+  };
+}
