@@ -38,6 +38,8 @@ export interface HarvestOptions {
   /** Bounds on what was changed or added: files (default 50,000) and their bytes (default 512 MiB). */
   readonly maxFiles?: number;
   readonly maxBytes?: number;
+  /** Only the commit, for half the price: `changes` stays empty and `diffFile` is not written. Default false. */
+  readonly isBrief?: boolean;
 }
 
 const PATHS_BYTES_MAX = 256 * 1024 * 1024;
@@ -70,6 +72,7 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   const unchanged = { commit: undefined, changes: [], repository, diffFile, skipped: staged.skipped };
   if (staged.removed.length + staged.files.length === 0) return unchanged;
   const { commit, changes } = await commitChanges(git, staged, options, signal);
+  if (options.isBrief === true) return { ...unchanged, commit };
   return changes.length === 0 ? unchanged : { ...unchanged, commit, changes };
 }
 
@@ -95,12 +98,16 @@ exec "$@" status --porcelain=v2 -z --untracked-files=all --ignored=no --ignore-s
  * Takes the listed paths into the index and commits it. Removals first: a file may have become a directory, or a directory a
  * link. The differences are listed without the tree, whose attributes must not decide what is text.
  */
-const commitScript: GitScript = {
+const briefScript: GitScript = {
   name: "commit",
   text: `"$@" update-index -z --force-remove --stdin <"$GIT_DIR/agentd-removed"
 "$@" update-index -z --add --remove --replace --stdin
 tree=$("$@" write-tree)
-"$@" commit-tree "$tree" -p HEAD -F "$GIT_DIR/agentd-message"
+"$@" commit-tree "$tree" -p HEAD -F "$GIT_DIR/agentd-message"`,
+};
+const commitScript: GitScript = {
+  name: "commit",
+  text: `${briefScript.text}
 unset GIT_WORK_TREE
 "$@" diff-index --cached -p -U0 --full-index --no-color --no-renames --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ HEAD |
   head -c 4194304 >"$GIT_DIR/agentd-diff"
@@ -136,10 +143,11 @@ async function commitChanges(
   ]);
   const who = { author: options.author, committer: options.author };
   const run = { stdin: joinNul(staged.files), stdoutBytesMax: PATHS_BYTES_MAX, ...who };
-  let done = await git.runScript(commitScript, { ...run, okExitCodes: [0, 1, 128] }, signal);
+  const script = options.isBrief === true ? briefScript : commitScript;
+  let done = await git.runScript(script, { ...run, okExitCodes: [0, 1, 128] }, signal);
   if (done.exitCode !== 0 && /Permission denied/.test(done.stderr)) {
     await makeReadable(workTree, signal);
-    done = await git.runScript(commitScript, run, signal);
+    done = await git.runScript(script, run, signal);
   }
   if (done.exitCode !== 0) {
     const reason = /No space left on device/i.test(done.stderr) ? "DISK_FULL" : "INTERNAL";

@@ -40,9 +40,9 @@ const bundleBytesMax = 64 * 1_024 ** 2;
 /** A fixed date: the same files give the same commit, so that what did not change is not stored again. */
 const author = { name: "agentd agent", email: "agent@agentd.invalid", dateIso: "2000-01-01T00:00:00Z" };
 
-/** At most a twentieth of an attempt's time, and no more than the work of a second or so is lost. */
+/** Turns of a real model are longer: each has its checkpoint, and only what is quick to do again goes without. */
 export function gapMs(costMs: number): number {
-  return Math.max(1_000, 20 * costMs);
+  return Math.max(2_000, 2 * costMs);
 }
 
 /** Checkpoints of one attempt's tree. */
@@ -80,7 +80,7 @@ function mayHaveChanged(turn: TurnRecord): boolean {
 
 async function store(deps: CheckpointDeps, stored: Checkpoint, signal: AbortSignal): Promise<Checkpoint> {
   const { worktree } = deps;
-  const bounds = { maxFiles: filesMax, maxBytes: filesBytesMax };
+  const bounds = { maxFiles: filesMax, maxBytes: filesBytesMax, isBrief: true };
   const taken = await harvest(worktree, { message: "Checkpoint\n", author, ...bounds }, signal);
   const file = join(worktree.directory, `checkpoint-${randomUUID()}.bundle`);
   try {
