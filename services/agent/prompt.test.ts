@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { firstUserMessage, openingMessages, systemPrompt } from "./prompt.ts";
+import { firstUserMessage, openingMessages, systemPromptFor } from "./prompt.ts";
 
+const toolNamed = (name: string) => ({ name, description: "", parameters: {} });
+const tools = ["read", "edit"].map(toolNamed);
 const jobText = "Migrate all schemas from zod 3 to zod 4.";
 
 describe("the prompt", () => {
@@ -12,7 +14,7 @@ describe("the prompt", () => {
 
   it("lets two tasks of a job share everything up to the first byte in which their task texts differ", () => {
     const [a, b] = ["Migrate src/a.ts", "Migrate src/b.ts"].map((taskText) =>
-      JSON.stringify(openingMessages(systemPrompt, { jobText, taskText })),
+      JSON.stringify(openingMessages(systemPromptFor(tools), { jobText, taskText })),
     );
     const shared = [...(a ?? "")].findIndex((character, index) => character !== b?.[index]);
     expect(a?.slice(0, shared).endsWith("# Task\\nMigrate src/")).toBe(true);
@@ -37,7 +39,19 @@ describe("the prompt", () => {
     expect(firstUserMessage({ jobText, taskText: "t", notices }).length).toBeLessThan(110_000);
   });
 
+  it("speaks of the tool for changes that the model has, and of no other", () => {
+    const promptOf = (...names: string[]) => systemPromptFor(names.map(toolNamed));
+    expect(promptOf("edit", "write")).toContain("- Prefer edit to write");
+    expect(promptOf("edit", "write")).not.toContain("apply_patch");
+    expect(promptOf("apply_patch", "write")).toContain("- Prefer apply_patch to write");
+    expect(promptOf("apply_patch", "write")).not.toContain("old_string");
+    expect(promptOf("read")).not.toContain("Prefer");
+    const without = promptOf("edit").split("\n");
+    expect(without[5]).toMatch(/^- Read a file/u);
+    expect(without[6]).toMatch(/^- Prefer edit/u);
+  });
+
   it("holds no clock, path or id in the system prompt", () => {
-    expect(systemPrompt).not.toMatch(/\d{4}-\d{2}|\/(?:home|tmp|root|work)\b|[0-9a-f]{8}-/u);
+    expect(systemPromptFor(tools)).not.toMatch(/\d{4}-\d{2}|\/(?:home|tmp|root|work)\b|[0-9a-f]{8}-/u);
   });
 });

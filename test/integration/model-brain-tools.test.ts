@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runAgent } from "../../services/agent/agent-loop.ts";
 import type { AgentResult } from "../../services/agent/agent-result.ts";
-import { systemPrompt } from "../../services/agent/prompt.ts";
+import { systemPromptFor } from "../../services/agent/prompt.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/agent/temporary-worktree.ts";
 import type { TurnRecord } from "../../services/agent/transcript.ts";
 import type { Notice } from "../../services/core/task.ts";
@@ -61,7 +61,7 @@ async function work(
       },
     },
     {
-      systemPrompt,
+      systemPrompt: systemPromptFor(tree.tools.schemas),
       jobText: "The job.",
       taskText,
       notices: rest.notices ?? [],

@@ -2,7 +2,7 @@ import { type JudgeDone, runAgent } from "../../agent/agent-loop.ts";
 import type { AgentResult } from "../../agent/agent-result.ts";
 import { createAgentTools } from "../../agent/agent-tools.ts";
 import { createRepositoryInstructions } from "../../agent/context/instructions.ts";
-import { systemPrompt } from "../../agent/prompt.ts";
+import { systemPromptFor } from "../../agent/prompt.ts";
 import {
   commandCharsMax,
   openingBytesMax,
@@ -119,7 +119,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
           log: logger,
         },
         {
-          systemPrompt,
+          systemPrompt: systemPromptFor(tools.schemas),
           jobText: assignment.jobText,
           taskText: assignment.taskText,
           notices: notice === undefined ? [] : [notice],
