@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { parseArgs } from "node:util";
+import { agentLoopBench } from "./agent-loop.ts";
 import { endToEndBench } from "./end-to-end.ts";
 import { type Bench, type Figure, figureTable, isMet } from "./figure.ts";
 import { fleetBench } from "./fleet.ts";
@@ -17,6 +18,7 @@ const benches: Readonly<Record<string, Bench>> = {
   store: storeBench,
   landing: landingBench,
   worktrees: worktreesBench,
+  "agent-loop": agentLoopBench,
   "end-to-end": endToEndBench,
   fleet: fleetBench,
   saturation: saturationBench,

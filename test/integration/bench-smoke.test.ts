@@ -17,7 +17,7 @@ test("the benches run in small and write their figures as JSON, every one agains
       main,
       "--small",
       `--json=${json}`,
-      "store,landing,worktrees",
+      "store,landing,worktrees,agent-loop",
     ];
     const { stdout } = await promisify(execFile)(process.execPath, args);
     expect(stdout).toContain("| figure | measured |");
@@ -26,7 +26,7 @@ test("the benches run in small and write their figures as JSON, every one agains
       readonly benches: Readonly<Record<string, readonly { readonly value: number; readonly baseline: string }[]>>;
     };
     expect(machine).toMatch(/Node v\d/);
-    expect(Object.keys(benches)).toEqual(["store", "landing", "worktrees"]);
+    expect(Object.keys(benches)).toEqual(["store", "landing", "worktrees", "agent-loop"]);
     for (const { value, baseline } of Object.values(benches).flat()) {
       expect(value).toBeGreaterThan(0);
       expect(baseline).not.toBe("");
