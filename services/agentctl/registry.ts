@@ -50,6 +50,11 @@ const running: VerbSection = {
       load: async () => (await import("./commands/jobs/retry.ts")).retryVerb,
     },
     {
+      name: "rewind",
+      summary: "run a failed task again from a turn on",
+      load: async () => (await import("./commands/jobs/rewind.ts")).rewindVerb,
+    },
+    {
       name: "fetch",
       summary: "take a job's branch into the repository here",
       load: async () => (await import("./commands/jobs/fetch.ts")).fetchVerb,

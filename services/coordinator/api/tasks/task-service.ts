@@ -13,6 +13,7 @@ import { parseSelectors, selection, selectionText, taskFields } from "../listing
 import { watchChanges } from "../listing/watch-changes.ts";
 import type { GitApiDeps } from "../repositories/git-work.ts";
 import { taskMessage } from "./convert-task.ts";
+import { rewindTask } from "./rewind-task.ts";
 import { taskDiff } from "./task-diff.ts";
 import { tailLogs } from "./task-logs.ts";
 import { cancelTask, retryTask } from "./task-verbs.ts";
@@ -69,15 +70,18 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
     async retryTask({ name }, { signal }) {
       return message(await retryTask(deps, find(name), signal));
     },
+    async rewindTask({ name, turn, attempt }, { signal }) {
+      return message(await rewindTask(deps, find(name), { turn, attempt }, signal));
+    },
     async cancelTask({ name }, { signal }) {
       return message(await cancelTask(deps, find(name), signal));
     },
     async getTaskDiff({ name, attempt }, { signal }) {
       return await taskDiff(deps, find(name), attempt, signal);
     },
-    async *tailTaskLogs({ name, attempt, follow }, { signal }) {
+    async *tailTaskLogs({ name, attempt, follow, records }, { signal }) {
       const { task } = findAny(name);
-      yield* tailLogs(deps, task.key, task.value, { attempt, follow }, signal);
+      yield* tailLogs(deps, task.key, task.value, { attempt, follow, records }, signal);
     },
     async explainTask({ name }) {
       const { task, job } = findAny(name);

@@ -17,6 +17,17 @@ import { updateEntry } from "../update-entry.ts";
  *   been retried
  */
 export async function retryTask(deps: ApiDeps, found: FoundTask, signal: AbortSignal): Promise<Entry<Task>> {
+  return await restartTask(deps, found, { type: "Retried" }, { reason: "Retried", text: "by a user" }, signal);
+}
+
+/** {@link retryTask} with the event that makes the task Pending, and what is told of it. */
+export async function restartTask(
+  deps: ApiDeps,
+  found: FoundTask,
+  event: Extract<TaskEvent, { type: "Retried" | "Rewound" }>,
+  told: { readonly reason: string; readonly text: string },
+  signal: AbortSignal,
+): Promise<Entry<Task>> {
   const { name } = found.job.value.metadata;
   const fence = () => {
     const head = findHead(deps.store, found.job.value);
@@ -34,8 +45,8 @@ export async function retryTask(deps: ApiDeps, found: FoundTask, signal: AbortSi
     return { key: head.key, revision: head.revision };
   };
   fence();
-  const task = await change(deps, found, { type: "Retried" }, signal, fence);
-  deps.events.taskEvent(task.value, "Normal", "Retried", "by a user");
+  const task = await change(deps, found, event, signal, fence);
+  deps.events.taskEvent(task.value, "Normal", told.reason, told.text);
   return task;
 }
 

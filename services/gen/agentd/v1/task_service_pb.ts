@@ -9,14 +9,14 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import type { Task, TaskSchema } from "./task_pb.ts";
 import { file_agentd_v1_task } from "./task_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file agentd/v1/task_service.proto.
  */
 export const file_agentd_v1_task_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxhZ2VudGQvdjEvdGFza19zZXJ2aWNlLnByb3RvEglhZ2VudGQudjEiHgoOR2V0VGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJ5ChBMaXN0VGFza3NSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgEIAEoCRIWCg5maWVsZF9zZWxlY3RvchgFIAEoCSJmChFMaXN0VGFza3NSZXNwb25zZRIeCgV0YXNrcxgBIAMoCzIPLmFnZW50ZC52MS5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAMgASgJIm0KEVdhdGNoVGFza3NSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAIgASgJEhYKDmxhYmVsX3NlbGVjdG9yGAMgASgJEhYKDmZpZWxkX3NlbGVjdG9yGAQgASgJIlMKClRhc2tDaGFuZ2USDAoEdHlwZRgBIAEoCRIdCgR0YXNrGAIgASgLMg8uYWdlbnRkLnYxLlRhc2sSGAoQcmVzb3VyY2VfdmVyc2lvbhgDIAEoCSIgChBSZXRyeVRhc2tSZXF1ZXN0EgwKBG5hbWUYASABKAkiIQoRQ2FuY2VsVGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCSIzChJHZXRUYXNrRGlmZlJlcXVlc3QSDAoEbmFtZRgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIm8KE0dldFRhc2tEaWZmUmVzcG9uc2USDwoHYXR0ZW1wdBgBIAEoBRITCgtiYXNlX2NvbW1pdBgCIAEoCRIOCgZjb21taXQYAyABKAkSDAoEZGlmZhgEIAEoDBIUCgxpc190cnVuY2F0ZWQYBSABKAgiRAoTVGFpbFRhc2tMb2dzUmVxdWVzdBIMCgRuYW1lGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDgoGZm9sbG93GAMgASgIIn8KCExvZ0VudHJ5EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIOCgZzb3VyY2UYBCABKAkSDAoEbmFtZRgFIAEoCRIMCgR0ZXh0GAYgASgJIiIKEkV4cGxhaW5UYXNrUmVxdWVzdBIMCgRuYW1lGAEgASgJIjcKE0V4cGxhaW5UYXNrUmVzcG9uc2USDwoHc3VtbWFyeRgBIAEoCRIPCgdkZXRhaWxzGAIgAygJMqwECgtUYXNrU2VydmljZRI1CgdHZXRUYXNrEhkuYWdlbnRkLnYxLkdldFRhc2tSZXF1ZXN0Gg8uYWdlbnRkLnYxLlRhc2sSRgoJTGlzdFRhc2tzEhsuYWdlbnRkLnYxLkxpc3RUYXNrc1JlcXVlc3QaHC5hZ2VudGQudjEuTGlzdFRhc2tzUmVzcG9uc2USQwoKV2F0Y2hUYXNrcxIcLmFnZW50ZC52MS5XYXRjaFRhc2tzUmVxdWVzdBoVLmFnZW50ZC52MS5UYXNrQ2hhbmdlMAESOQoJUmV0cnlUYXNrEhsuYWdlbnRkLnYxLlJldHJ5VGFza1JlcXVlc3QaDy5hZ2VudGQudjEuVGFzaxI7CgpDYW5jZWxUYXNrEhwuYWdlbnRkLnYxLkNhbmNlbFRhc2tSZXF1ZXN0Gg8uYWdlbnRkLnYxLlRhc2sSTAoLR2V0VGFza0RpZmYSHS5hZ2VudGQudjEuR2V0VGFza0RpZmZSZXF1ZXN0Gh4uYWdlbnRkLnYxLkdldFRhc2tEaWZmUmVzcG9uc2USRQoMVGFpbFRhc2tMb2dzEh4uYWdlbnRkLnYxLlRhaWxUYXNrTG9nc1JlcXVlc3QaEy5hZ2VudGQudjEuTG9nRW50cnkwARJMCgtFeHBsYWluVGFzaxIdLmFnZW50ZC52MS5FeHBsYWluVGFza1JlcXVlc3QaHi5hZ2VudGQudjEuRXhwbGFpblRhc2tSZXNwb25zZWIGcHJvdG8z", [file_agentd_v1_task, file_google_protobuf_timestamp]);
+  fileDesc("ChxhZ2VudGQvdjEvdGFza19zZXJ2aWNlLnByb3RvEglhZ2VudGQudjEiHgoOR2V0VGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJ5ChBMaXN0VGFza3NSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgEIAEoCRIWCg5maWVsZF9zZWxlY3RvchgFIAEoCSJmChFMaXN0VGFza3NSZXNwb25zZRIeCgV0YXNrcxgBIAMoCzIPLmFnZW50ZC52MS5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAMgASgJIm0KEVdhdGNoVGFza3NSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIYChByZXNvdXJjZV92ZXJzaW9uGAIgASgJEhYKDmxhYmVsX3NlbGVjdG9yGAMgASgJEhYKDmZpZWxkX3NlbGVjdG9yGAQgASgJIlMKClRhc2tDaGFuZ2USDAoEdHlwZRgBIAEoCRIdCgR0YXNrGAIgASgLMg8uYWdlbnRkLnYxLlRhc2sSGAoQcmVzb3VyY2VfdmVyc2lvbhgDIAEoCSIgChBSZXRyeVRhc2tSZXF1ZXN0EgwKBG5hbWUYASABKAkiQAoRUmV3aW5kVGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCRIMCgR0dXJuGAIgASgFEg8KB2F0dGVtcHQYAyABKAUiIQoRQ2FuY2VsVGFza1JlcXVlc3QSDAoEbmFtZRgBIAEoCSIzChJHZXRUYXNrRGlmZlJlcXVlc3QSDAoEbmFtZRgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIm8KE0dldFRhc2tEaWZmUmVzcG9uc2USDwoHYXR0ZW1wdBgBIAEoBRITCgtiYXNlX2NvbW1pdBgCIAEoCRIOCgZjb21taXQYAyABKAkSDAoEZGlmZhgEIAEoDBIUCgxpc190cnVuY2F0ZWQYBSABKAgiVQoTVGFpbFRhc2tMb2dzUmVxdWVzdBIMCgRuYW1lGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDgoGZm9sbG93GAMgASgIEg8KB3JlY29yZHMYBCABKAgiqAEKCExvZ0VudHJ5EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIOCgZzb3VyY2UYBCABKAkSDAoEbmFtZRgFIAEoCRIMCgR0ZXh0GAYgASgJEicKBnJlY29yZBgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiIgoSRXhwbGFpblRhc2tSZXF1ZXN0EgwKBG5hbWUYASABKAkiNwoTRXhwbGFpblRhc2tSZXNwb25zZRIPCgdzdW1tYXJ5GAEgASgJEg8KB2RldGFpbHMYAiADKAky6QQKC1Rhc2tTZXJ2aWNlEjUKB0dldFRhc2sSGS5hZ2VudGQudjEuR2V0VGFza1JlcXVlc3QaDy5hZ2VudGQudjEuVGFzaxJGCglMaXN0VGFza3MSGy5hZ2VudGQudjEuTGlzdFRhc2tzUmVxdWVzdBocLmFnZW50ZC52MS5MaXN0VGFza3NSZXNwb25zZRJDCgpXYXRjaFRhc2tzEhwuYWdlbnRkLnYxLldhdGNoVGFza3NSZXF1ZXN0GhUuYWdlbnRkLnYxLlRhc2tDaGFuZ2UwARI5CglSZXRyeVRhc2sSGy5hZ2VudGQudjEuUmV0cnlUYXNrUmVxdWVzdBoPLmFnZW50ZC52MS5UYXNrEjsKClJld2luZFRhc2sSHC5hZ2VudGQudjEuUmV3aW5kVGFza1JlcXVlc3QaDy5hZ2VudGQudjEuVGFzaxI7CgpDYW5jZWxUYXNrEhwuYWdlbnRkLnYxLkNhbmNlbFRhc2tSZXF1ZXN0Gg8uYWdlbnRkLnYxLlRhc2sSTAoLR2V0VGFza0RpZmYSHS5hZ2VudGQudjEuR2V0VGFza0RpZmZSZXF1ZXN0Gh4uYWdlbnRkLnYxLkdldFRhc2tEaWZmUmVzcG9uc2USRQoMVGFpbFRhc2tMb2dzEh4uYWdlbnRkLnYxLlRhaWxUYXNrTG9nc1JlcXVlc3QaEy5hZ2VudGQudjEuTG9nRW50cnkwARJMCgtFeHBsYWluVGFzaxIdLmFnZW50ZC52MS5FeHBsYWluVGFza1JlcXVlc3QaHi5hZ2VudGQudjEuRXhwbGFpblRhc2tSZXNwb25zZWIGcHJvdG8z", [file_agentd_v1_task, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Asks for one task.
@@ -224,6 +224,41 @@ export const RetryTaskRequestSchema: GenMessage<RetryTaskRequest> = /*@__PURE__*
   messageDesc(file_agentd_v1_task_service, 5);
 
 /**
+ * Asks for another try from a turn on.
+ *
+ * @generated from message agentd.v1.RewindTaskRequest
+ */
+export type RewindTaskRequest = Message<"agentd.v1.RewindTaskRequest"> & {
+  /**
+   * Full name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The last turn that stays, from 1.
+   *
+   * @generated from field: int32 turn = 2;
+   */
+  turn: number;
+
+  /**
+   * Attempt that the turn belongs to; 0 means the last one.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+};
+
+/**
+ * Describes the message agentd.v1.RewindTaskRequest.
+ * Use `create(RewindTaskRequestSchema)` to create a new message.
+ */
+export const RewindTaskRequestSchema: GenMessage<RewindTaskRequest> = /*@__PURE__*/
+  messageDesc(file_agentd_v1_task_service, 6);
+
+/**
  * Asks for the end of a task.
  *
  * @generated from message agentd.v1.CancelTaskRequest
@@ -242,7 +277,7 @@ export type CancelTaskRequest = Message<"agentd.v1.CancelTaskRequest"> & {
  * Use `create(CancelTaskRequestSchema)` to create a new message.
  */
 export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 6);
+  messageDesc(file_agentd_v1_task_service, 7);
 
 /**
  * Asks for a diff.
@@ -270,7 +305,7 @@ export type GetTaskDiffRequest = Message<"agentd.v1.GetTaskDiffRequest"> & {
  * Use `create(GetTaskDiffRequestSchema)` to create a new message.
  */
 export const GetTaskDiffRequestSchema: GenMessage<GetTaskDiffRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 7);
+  messageDesc(file_agentd_v1_task_service, 8);
 
 /**
  * A unified diff.
@@ -319,7 +354,7 @@ export type GetTaskDiffResponse = Message<"agentd.v1.GetTaskDiffResponse"> & {
  * Use `create(GetTaskDiffResponseSchema)` to create a new message.
  */
 export const GetTaskDiffResponseSchema: GenMessage<GetTaskDiffResponse> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 8);
+  messageDesc(file_agentd_v1_task_service, 9);
 
 /**
  * Asks for an attempt's transcript.
@@ -347,6 +382,13 @@ export type TailTaskLogsRequest = Message<"agentd.v1.TailTaskLogsRequest"> & {
    * @generated from field: bool follow = 3;
    */
   follow: boolean;
+
+  /**
+   * Give each stored record as it is, and first those of the earlier attempts that this one goes on from.
+   *
+   * @generated from field: bool records = 4;
+   */
+  records: boolean;
 };
 
 /**
@@ -354,7 +396,7 @@ export type TailTaskLogsRequest = Message<"agentd.v1.TailTaskLogsRequest"> & {
  * Use `create(TailTaskLogsRequestSchema)` to create a new message.
  */
 export const TailTaskLogsRequestSchema: GenMessage<TailTaskLogsRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 9);
+  messageDesc(file_agentd_v1_task_service, 10);
 
 /**
  * One line of a transcript.
@@ -403,6 +445,14 @@ export type LogEntry = Message<"agentd.v1.LogEntry"> & {
    * @generated from field: string text = 6;
    */
   text: string;
+
+  /**
+   * With records: the record as it was stored: the header of a session, a turn, or the commands that were started. The other fields
+   * are then only time, attempt and turn.
+   *
+   * @generated from field: google.protobuf.Struct record = 7;
+   */
+  record?: JsonObject | undefined;
 };
 
 /**
@@ -410,7 +460,7 @@ export type LogEntry = Message<"agentd.v1.LogEntry"> & {
  * Use `create(LogEntrySchema)` to create a new message.
  */
 export const LogEntrySchema: GenMessage<LogEntry> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 10);
+  messageDesc(file_agentd_v1_task_service, 11);
 
 /**
  * Asks why a task is not running.
@@ -431,7 +481,7 @@ export type ExplainTaskRequest = Message<"agentd.v1.ExplainTaskRequest"> & {
  * Use `create(ExplainTaskRequestSchema)` to create a new message.
  */
 export const ExplainTaskRequestSchema: GenMessage<ExplainTaskRequest> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 11);
+  messageDesc(file_agentd_v1_task_service, 12);
 
 /**
  * Why a task is not running.
@@ -459,7 +509,7 @@ export type ExplainTaskResponse = Message<"agentd.v1.ExplainTaskResponse"> & {
  * Use `create(ExplainTaskResponseSchema)` to create a new message.
  */
 export const ExplainTaskResponseSchema: GenMessage<ExplainTaskResponse> = /*@__PURE__*/
-  messageDesc(file_agentd_v1_task_service, 12);
+  messageDesc(file_agentd_v1_task_service, 13);
 
 /**
  * Verbs on tasks. Names are "namespaces/NAMESPACE/jobs/JOB/tasks/TASK"; JOB may be "-" where the task's name alone is unique.
@@ -505,6 +555,16 @@ export const TaskService: GenService<{
   retryTask: {
     methodKind: "unary";
     input: typeof RetryTaskRequestSchema;
+    output: typeof TaskSchema;
+  },
+  /**
+   * As RetryTask, but the next attempt goes on behind a turn of an earlier one, with the files and the conversation of then.
+   *
+   * @generated from rpc agentd.v1.TaskService.RewindTask
+   */
+  rewindTask: {
+    methodKind: "unary";
+    input: typeof RewindTaskRequestSchema;
     output: typeof TaskSchema;
   },
   /**

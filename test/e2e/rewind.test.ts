@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { eventually, startAgentd } from "../support/agentd.ts";
+import { manifestOf, tasksOf } from "../support/jobs.ts";
+import { createRepository } from "../support/sample-repository.ts";
+
+test("a blocked task is rewound to the turn before its trouble, goes on there with files and conversation, and can be replayed", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "agentd-rewind-"));
+  const [effects, service] = [join(directory, "effects"), join(directory, "service")];
+  using repository = createRepository({ "a.txt": "a\n" });
+  // Without a sandbox commands reach the files outside of the tree: one counts, the other is the trouble.
+  await using agentd = await startAgentd({ slots: 1, args: ["--sandbox=none"] });
+  const manifest = manifestOf(
+    "stuck",
+    `  repository: { url: ., ref: main }
+  plan: { tasks: [{ name: one }] }
+  template:
+    prompt: |
+      Run "echo done >> ${effects}; echo b >> a.txt"
+      Run "test -e ${service}"
+      [sim: slow 2500ms]
+    checks: [{ name: whole, run: "test $(wc -l < a.txt) = 2" }]
+`,
+  );
+  const rewind = (...words: readonly string[]) => agentd.ctl(["rewind", "task/one", ...words]);
+  try {
+    await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest });
+    await eventually("its start", async () => ((await tasksOf(agentd, "stuck"))[0]?.status.worker ? true : undefined));
+    expect((await rewind("--to", "1")).stderr).toContain("is Running and cannot be rewound");
+    expect((await agentd.ctl(["wait", "job/stuck", "--timeout=60s"])).code).not.toBe(0);
+    expect((await tasksOf(agentd, "stuck"))[0]?.status.outcome).toBe("Blocked");
+
+    expect((await rewind("--to", "9")).stderr).toContain("its last recorded turn is 3");
+    expect((await rewind("--to", "3")).stderr).toContain("the run ended with it");
+    expect((await rewind("--to", "1", "--attempt", "4")).stderr).toContain("has no attempt 4");
+    expect((await rewind()).code).toBe(2);
+
+    await writeFile(service, "");
+    expect(await rewind("--to", "1")).toMatchObject({ code: 0, stdout: "task/one pending again, behind turn 1\n" });
+    expect(await agentd.ctl(["wait", "job/stuck", "--timeout=60s"])).toMatchObject({ code: 0 });
+    expect(readFileSync(effects, "utf8")).toBe("done\n");
+    expect((await rewind("--to", "1")).stderr).toContain("is Succeeded and cannot be rewound");
+
+    const { stdout } = await agentd.ctl(["logs", "task/one", "--replay", "--speed", "1000"]);
+    const headings = stdout.split("\n").filter((line) => /^(══|──)/u.test(line));
+    expect(headings.map((line) => line.replace(/ ·.*$/u, "").replace(/: .*$/u, ""))).toEqual([
+      expect.stringMatching(/^══ attempt 1$/u),
+      "── attempt 1, turn 1",
+      "══ attempt 2, goes on behind turn 1 of attempt 1",
+      "── attempt 2, turn 2",
+      "── attempt 2, turn 3",
+      expect.stringMatching(/^══ attempt 1 ended as Blocked/u),
+      expect.stringMatching(/^══ attempt 2 ended as Done/u),
+    ]);
+    expect(stdout).toContain(`> bash test -e ${service}`);
+    expect(stdout).toContain("  check whole: Passed");
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});
