@@ -104,7 +104,8 @@ describe("a running agentd", () => {
     await stopped;
     const tookMs = performance.now() - startedMs;
     expect(tookMs).toBeGreaterThan(1_500);
-    expect(tookMs).toBeLessThan(10_000);
+    // The task alone would take longer than its model's 30 s.
+    expect(tookMs).toBeLessThan(25_000);
     expect(await agentd.log(worker)).toContain("giving leases back");
     await agentd.restart();
     const [task] = await tasksOf(agentd, "stopped");

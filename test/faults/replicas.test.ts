@@ -9,6 +9,9 @@ import { freePort, openPartsStage, type PartsStage, type TestPart } from "../sup
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
 
 const taskCount = 16;
+/** Of each job that is there while one part is started anew. */
+const rolledGlob = "src/f[0-4].js";
+const rolledCount = 5;
 let server: TestServer;
 let stage: PartsStage;
 let repository: SampleRepository;
@@ -40,11 +43,11 @@ async function leads(part: TestPart): Promise<boolean> {
   return (await response?.text())?.includes("agentd_leader 1") ?? false;
 }
 
-async function apply(part: TestPart, job: string, marker = ""): Promise<void> {
+async function apply(part: TestPart, job: string, glob = "src/*.js", marker = ""): Promise<void> {
   const input = manifestOf(
     job,
     `  repository: { url: ., ref: main }
-  plan: { forEach: { glob: "src/*.js" } }
+  plan: { forEach: { glob: "${glob}" } }
   template:
     prompt: "Convert var to const or let in {{item}} ${marker}"
     checks: [{ name: no-var, run: "! grep -nw var {{item}}" }]
@@ -93,8 +96,8 @@ async function watch(
 }
 
 const changesOf = (seen: readonly Seen[]): readonly Seen[] => seen.filter(({ name }) => name !== "");
-const sound = (job: string): string =>
-  `job/${job} sound: ${taskCount} tasks, ${taskCount} merge commits, 0 differences\n`;
+const sound = (job: string, count: number): string =>
+  `job/${job} sound: ${count} tasks, ${count} merge commits, 0 differences\n`;
 
 describe("two coordinators", () => {
   it("go on where the leader was killed: another leads within 15 s, and a watch misses and repeats nothing", async () => {
@@ -124,7 +127,7 @@ describe("two coordinators", () => {
       changesOf(replay),
     );
     expect(changesOf(replay).length).toBeGreaterThan(taskCount);
-    expect((await ctl(second, "fsck")).stdout).toBe(sound("watched"));
+    expect((await ctl(second, "fsck")).stdout).toBe(sound("watched", taskCount));
     second.kill("SIGKILL");
     await second.exited;
   }, 120_000);
@@ -132,8 +135,13 @@ describe("two coordinators", () => {
   it("and their workers are started anew one after the other under load, and no attempt is lost", async () => {
     const coordinators = [stage.coordinator("a"), stage.coordinator("b")];
     await Promise.all(coordinators.map((part) => part.ready()));
-    await apply(coordinators[0] as TestPart, "rolled", "[sim: slow 1000ms]");
-    const anew = async (part: TestPart, start: () => TestPart): Promise<TestPart> => {
+    const other = (index: number): TestPart => coordinators[1 - index] as TestPart;
+    /** Stops a part in the middle of a job of its own, so that there is load however slow the machine is. */
+    const anew = async (job: string, teller: TestPart, part: TestPart, start: () => TestPart): Promise<TestPart> => {
+      await apply(teller, job, rolledGlob, "[sim: slow 500ms]");
+      await eventually("a task of it runs", async () =>
+        (await tasks(teller, job)).some(({ status }) => status.state === "Running") ? true : undefined,
+      );
       part.kill("SIGTERM");
       expect(await part.exited).toBe(0);
       const next = start();
@@ -141,22 +149,22 @@ describe("two coordinators", () => {
       return next;
     };
     for (const [index, name] of ["a", "b"].entries()) {
-      coordinators[index] = await anew(coordinators[index] as TestPart, () => stage.coordinator(name));
+      const before = coordinators[index] as TestPart;
+      const next = await anew(`rolled-${name}`, other(index), before, () => stage.coordinator(name));
+      coordinators[index] = next;
       // As a rolling restart does: the next one only when this one is ready.
-      const { http = "" } = await coordinators[index].ready();
+      const { http = "" } = await next.ready();
       await eventually("it is ready", async () => ((await fetch(`${http}/readyz`)).ok ? true : undefined));
     }
-    const [first] = coordinators as [TestPart];
-    const states = (await tasks(first, "rolled")).map(({ status }) => status.state);
-    expect(states).toContain("Pending");
     for (const [index, name] of ["w-1", "w-2"].entries()) {
-      workers[index] = await anew(workers[index] as TestPart, () => stage.worker(name));
+      const before = workers[index] as TestPart;
+      workers[index] = await anew(`rolled-${name}`, other(index), before, () => stage.worker(name));
     }
-    expect(await ctl(first, "wait", "job/rolled", "--timeout=60s")).toMatchObject({ code: 0 });
-    const done = await tasks(first, "rolled");
-    expect(done.flatMap(({ status }) => status.attempts ?? []).map(({ outcome }) => outcome)).toEqual(
-      Array.from({ length: taskCount }, () => "Done"),
-    );
-    expect((await ctl(first, "fsck", "job/rolled")).stdout).toBe(sound("rolled"));
+    for (const job of ["rolled-a", "rolled-b", "rolled-w-1", "rolled-w-2"]) {
+      expect(await ctl(other(0), "wait", `job/${job}`, "--timeout=60s")).toMatchObject({ code: 0 });
+      const attempts = (await tasks(other(1), job)).flatMap(({ status }) => status.attempts ?? []);
+      expect(attempts.map(({ outcome }) => outcome)).toEqual(Array.from({ length: rolledCount }, () => "Done"));
+      expect((await ctl(other(0), "fsck", `job/${job}`)).stdout).toBe(sound(job, rolledCount));
+    }
   }, 120_000);
 });
