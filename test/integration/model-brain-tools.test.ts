@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { runAgent } from "../../services/agent/agent-loop.ts";
+import { type JudgeDone, runAgent } from "../../services/agent/agent-loop.ts";
 import type { AgentResult } from "../../services/agent/agent-result.ts";
 import { systemPromptFor } from "../../services/agent/prompt.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/agent/temporary-worktree.ts";
@@ -42,7 +42,12 @@ interface Run extends AgentResult {
 async function work(
   files: Readonly<Record<string, string>>,
   taskText: string,
-  rest: { readonly notices?: readonly Notice[]; readonly turnsMax?: number; readonly wallMs?: number } = {},
+  rest: {
+    readonly notices?: readonly Notice[];
+    readonly turnsMax?: number;
+    readonly wallMs?: number;
+    readonly judge?: JudgeDone;
+  } = {},
 ): Promise<Run> {
   const tree = await createTemporaryWorktree(files);
   trees.push(tree);
@@ -53,7 +58,7 @@ async function work(
       tokens: model,
       tools: tree.tools,
       instructions: tree.instructions,
-      judge: async () => undefined,
+      judge: rest.judge ?? (async () => undefined),
       clock: { now: () => performance.now() },
       log,
       onTurn: async (turn) => {
@@ -78,6 +83,14 @@ const lines = (count: number, at: Readonly<Record<number, string>>) =>
   `${Array.from({ length: count }, (_, index) => at[index + 1] ?? `const same = 1;`).join("\n")}\n`;
 
 describe("the simulated model does what its rules say", () => {
+  test("reads a long file again where its finish is refused, also when it is only pointed at what it read", async () => {
+    const files = { "a.ts": "old\n".concat("const a = 1;\n".repeat(300)) };
+    const judge = async () => 'check "test" failed';
+    const run = await work(files, 'Replace "old" with "new" in a.ts', { judge, turnsMax: 40 });
+    expect(run).toMatchObject({ outcome: "Done", repairs: 2 });
+    expect(run.turnsTaken.flatMap((turn) => turn.calls).filter(({ name }) => name === "read")).toHaveLength(4);
+  });
+
   test.each<[string, Record<string, string>, string, Record<string, string>]>([
     [
       "replaces every occurrence, also where the lines are all alike",

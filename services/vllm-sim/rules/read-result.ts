@@ -37,6 +37,11 @@ export function readPage(result: string, firstLine: number): FilePage | undefine
   };
 }
 
+/** Whether the tool named an earlier result instead of the text; it gives the text to who asks again. */
+export function pointsAbove(result: string): boolean {
+  return result.startsWith("[unchanged");
+}
+
 /** Whether a line was cut by the tool: its text is not what the file holds. */
 export function isClipped(line: string): boolean {
   return /… ?\[(?:\d+ more characters|truncated)\]$/.test(line);

@@ -1,7 +1,7 @@
 import { changeText, type FileRequest } from "./change-text.ts";
 import { type ChangeRequest, type ParsedTask, ruleTable } from "./parse-requests.ts";
 import { planEdits } from "./plan-edits.ts";
-import { isClipped, pageLinesMax, readCommandFailure, readFailure, readPage } from "./read-result.ts";
+import { isClipped, pageLinesMax, pointsAbove, readCommandFailure, readFailure, readPage } from "./read-result.ts";
 
 /** A call that the brain wants to make. */
 export interface WantedCall {
@@ -163,9 +163,9 @@ function* readFile(path: string): Generator<readonly WantedCall[], ReadResult, r
   const lines: string[] = [];
   for (let page = 0; page < pagesMax; page += 1) {
     const offset = lines.length + 1;
-    const [result = ""] = yield [
-      { name: "read", args: { file_path: path, ...(page === 0 ? {} : { offset, limit: pageLinesMax }) } },
-    ];
+    const read = { name: "read", args: { file_path: path, ...(page === 0 ? {} : { offset, limit: pageLinesMax }) } };
+    let [result = ""] = yield [read];
+    if (pointsAbove(result)) [result = ""] = yield [read];
     const shown = readPage(result, offset);
     if (shown === undefined) {
       // A full last page is followed by one beyond the end.
