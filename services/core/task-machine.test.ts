@@ -364,6 +364,18 @@ describe("bookkeeping", () => {
     expect(status.finishedAtMs).toBeUndefined();
   });
 
+  it("keeps where it was rewound to until an attempt came to an end of its own", () => {
+    const failed = sampleTask("t", "Failed", { status: { attempt: 2, failures: 1 } });
+    const to = { attempt: 1, turn: 7, base: "a".repeat(40) };
+    const rewound = transition(failed, { type: "Rewound", to }, rules);
+    expect(rewound.status).toMatchObject({ state: "Pending", failures: 0, rewind: { ...to, since: 2 } });
+    const running = transition(rewound, events["Granted"] as TaskEvent, rules);
+    const lost = transition(running, { type: "LeaseLost", attempt: 3, message: "silent" }, rules);
+    expect(lost.status.rewind).toEqual({ ...to, since: 2 });
+    expect(transition(running, ended("StuckLoop", { attempt: 3 }), rules).status.rewind).toBeUndefined();
+    expect(() => transition(running, { type: "Rewound", to }, rules)).toThrow(/is Running and cannot be rewound/u);
+  });
+
   it("drops the result of a task that is cancelled while it merges", () => {
     const { status } = transition(sampleTask("t", "Merging"), events["Cancelled"] as TaskEvent, rules);
     expect(status.result).toBeUndefined();

@@ -64,12 +64,11 @@ export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<Att
     progress.onPhase("Working");
     return last.outcome === "Done" || last.outcome === "AlreadyDone" ? undefined : (last.notice ?? last.message);
   };
-  const hooks = { onUsage, judge };
-  const agent = await deps.runAgentTask(assignment, tree, hooks, signal).catch(async (error: unknown) => {
+  const agent = await deps.runAgentTask(assignment, tree, { onUsage, judge }, signal).catch(async (error: unknown) => {
     if (!(error instanceof TreeSpoilt)) throw error;
     tree = await freshTree(run, prepared, atBase(run, prepared), "work-afresh");
     const { resume: _resume, ...afresh } = assignment;
-    return await deps.runAgentTask(afresh, tree, hooks, signal);
+    return await deps.runAgentTask(afresh, tree, { onUsage, judge }, signal);
   });
   const evidence = { claimed: agent.summary, ...(agent.repairs === 0 ? {} : { repairs: agent.repairs }) };
   if (agent.outcome !== "Done" || last === undefined) {

@@ -3,12 +3,6 @@ import type { AgentResult } from "../../agent/agent-result.ts";
 import { createAgentTools } from "../../agent/agent-tools.ts";
 import { createRepositoryInstructions } from "../../agent/context/instructions.ts";
 import { systemPromptFor } from "../../agent/prompt.ts";
-import {
-  commandCharsMax,
-  openingBytesMax,
-  type SessionHeader,
-  type SessionStart,
-} from "../../agent/session/session-record.ts";
 import { traceTools } from "../../agent/tools/traced-tools.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
 import { steadyClock } from "../../agent/wall-budget.ts";
@@ -18,8 +12,7 @@ import type { Assignment } from "../../core/worker-protocol.ts";
 import type { ChatModel, ModelTraits, TokenCounter } from "../../model/chat.ts";
 import { createTreeLook } from "../../platform/git/tree-look.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { type CheckpointDeps, createCheckpoints } from "../session/checkpoints.ts";
-import { type ResumeDeps, resumeSession } from "../session/resume.ts";
+import { openAttemptSession, type SessionDeps } from "../session/attempt-session.ts";
 import type { Tree } from "../workspace/attempt-space.ts";
 import type { SandboxedShell } from "../workspace/sandboxed-shell.ts";
 import type { TranscriptSink } from "./transcript-sink.ts";
@@ -54,18 +47,10 @@ export interface AgentTaskDeps {
   readonly logger: Logger;
 }
 
-/** See {@link AgentTaskDeps.sessions}. */
-export interface SessionDeps
-  extends Pick<ResumeDeps, "download">,
-    Pick<CheckpointDeps, "upload" | "isConnected" | "gapMs"> {
-  /** Name of the model. */
-  readonly model: string;
-}
-
 /** Binds the agent to this worker's sandbox, model and transcripts. */
 export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
   return async (assignment, tree, hooks, signal) => {
-    const { uid, task, attempt, limits, notice, resume } = assignment;
+    const { uid, task, attempt, limits, notice } = assignment;
     const ref = { uid, task, attempt };
     const { place } = tree;
     const tools = await createAgentTools({
@@ -79,30 +64,12 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
     const instructions = createRepositoryInstructions(await createWorktreeFiles(place.tree), assignment.memory);
     let usage = noUsage;
     const logger = deps.logger.child({ uid, task, attempt });
-    const { sessions } = deps;
-    const { worktree } = tree;
-    const resumed =
-      sessions === undefined || resume === undefined
-        ? undefined
-        : await resumeSession({ ...sessions, logger }, assignment, resume, { worktree, tools }, signal);
-    const start = resumed?.checkpoint ?? { commit: worktree.base };
-    const checkpoints =
-      sessions === undefined
-        ? undefined
-        : createCheckpoints({ ...sessions, worktree, start, nowMs: () => performance.now(), logger });
+    const story = { ...deps, logger };
+    const session = await openAttemptSession(story, assignment, { worktree: tree.worktree, tools }, signal);
     const onTurn = async (turn: TurnRecord): Promise<void> => {
       usage = addUsage(usage, { ...turn.usage, turns: 1, seconds: 0 });
       hooks.onUsage(usage);
-      const checkpoint = await checkpoints?.after(turn, signal);
-      await deps.transcripts.append(ref, checkpoint === undefined ? turn : { ...turn, checkpoint }, signal);
-    };
-    const onSession = async (begun: SessionStart): Promise<void> => {
-      const model = sessions?.model ?? "";
-      await deps.transcripts.append(ref, headerOf(assignment, begun, model, resumed !== undefined), signal);
-    };
-    const onCommands = async (turn: number, commands: readonly string[]): Promise<void> => {
-      const short = commands.map((command) => command.slice(0, commandCharsMax));
-      await deps.transcripts.append(ref, { kind: "started", turn, atMs: steadyClock.now(), commands: short }, signal);
+      await session.onTurn(turn);
     };
     try {
       return await runAgent(
@@ -112,8 +79,8 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
           tools: traceTools(tools),
           instructions,
           clock: steadyClock,
-          onSession,
-          onCommands,
+          onSession: session.onSession,
+          onCommands: session.onCommands,
           onTurn,
           judge: hooks.judge,
           log: logger,
@@ -127,31 +94,12 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
           affinityKey: `${uid}/${task}`,
           traceparent: assignment.traceparent,
           outputTokensMax,
-          ...(resumed === undefined ? {} : { resume: resumed.run }),
+          ...(session.resume === undefined ? {} : { resume: session.resume }),
         },
         signal,
       );
     } finally {
       await deps.transcripts.end(ref, signal);
     }
-  };
-}
-
-function headerOf(assignment: Assignment, begun: SessionStart, model: string, isResumed: boolean): SessionHeader {
-  const { attempt, base, resume } = assignment;
-  const { opening, ...rest } = begun;
-  const isKept = opening !== undefined && Buffer.byteLength(JSON.stringify(opening)) <= openingBytesMax;
-  return {
-    kind: "session",
-    version: 1,
-    attempt,
-    ...(isResumed && resume !== undefined
-      ? { parent: { attempt: resume.attempt, worker: resume.worker, turn: resume.turn } }
-      : {}),
-    atMs: steadyClock.now(),
-    model,
-    base,
-    ...rest,
-    ...(isKept ? { opening } : {}),
   };
 }
