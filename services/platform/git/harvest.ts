@@ -7,6 +7,9 @@ import type { Repository } from "./bare-repository.ts";
 import type { Git, GitIdentity, GitScript } from "./git.ts";
 import { createGit } from "./git.ts";
 import { decodePath, gitMessage, splitNul } from "./git-text.ts";
+import { commitFew } from "./in-process/commit-few.ts";
+import { type IndexFile, readIndex } from "./in-process/index-file.ts";
+import { lookAtTree } from "./in-process/tree-look.ts";
 import type { Worktree } from "./worktree.ts";
 import { copyIndex, worktreeGit, writeGitDirectory } from "./worktree.ts";
 
@@ -20,6 +23,8 @@ export interface Harvest {
   readonly repository: Repository;
   /** The first 4 MiB of the unified diff, with full object names, without context and renames; to be read while the worktree stands. */
   readonly diffFile: string;
+  /** The names of the objects that the base has not, where they are few and known. */
+  readonly objects?: readonly string[];
   /** Not taken: repositories inside the tree (`dir/`), changed submodules, names that git refuses. */
   readonly skipped: readonly string[];
 }
@@ -46,6 +51,8 @@ const PATHS_BYTES_MAX = 256 * 1024 * 1024;
 /** For each look at the whole tree. */
 const LIST_TIMEOUT_MS = 2 * 60_000;
 const CHMOD_TIMEOUT_MS = 5 * 60_000;
+/** A tree of more files is looked at by git: it is faster then, although it has to be started. */
+const IN_PROCESS_FILES_MAX = 2_000;
 
 /**
  * Commits what the agent left in its tree, on top of the base. Nothing that the agent could write is trusted:
@@ -59,25 +66,63 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   const { cache, base, tree } = worktree;
   const gitDir = join(worktree.directory, `harvest-${randomBytes(6).toString("hex")}.git`);
   await writeGitDirectory(gitDir, { cache, head: base, isBare: true });
-  const indexFile = join(gitDir, "index");
-  await copyIndex(worktree.indexFile, indexFile);
-  const git = worktreeGit(cache.git, { gitDir, tree, indexFile });
   // Without the tree, so that it can be used after the tree was removed.
   const { searchPath } = cache.git.settings;
   const plain = createGit({ gitDir, ...(searchPath === undefined ? {} : { searchPath }) });
   const repository: Repository = { gitDir, objectDirectory: join(gitDir, "objects"), git: plain };
+  const indexFile = join(gitDir, "index");
+  const git = worktreeGit(cache.git, { gitDir, tree, indexFile });
 
-  const staged = await findChanges(git, tree, options, signal);
+  // Other systems fold case, or write accents in another way: there git knows how.
+  const index = process.platform === "linux" ? await readIndex(worktree.indexFile, IN_PROCESS_FILES_MAX) : undefined;
+  const found = index === undefined ? undefined : await findFewChanges(tree, index, options, signal);
+  const staged = found ?? (await findChanges(git, worktree, options, signal));
   const diffFile = join(gitDir, "agentd-diff");
   const unchanged = { commit: undefined, changes: [], repository, diffFile, skipped: staged.skipped };
   if (staged.removed.length + staged.files.length === 0) return unchanged;
+  if (index !== undefined) {
+    const few = await commitFewChanges(worktree, repository, { ...options, index, staged, diffFile }, signal);
+    if (few !== undefined) return few.commit === undefined ? unchanged : { ...unchanged, ...few };
+  }
+  if (staged.isIndexCopied !== true) await copyIndex(worktree.indexFile, indexFile);
   const { commit, changes } = await commitChanges(git, staged, options, signal);
   if (options.isBrief === true) return { ...unchanged, commit };
   return changes.length === 0 ? unchanged : { ...unchanged, commit, changes };
 }
 
+/** Looks for changes without starting git, which costs more than all else of a small tree; undefined where that must be. */
+async function findFewChanges(
+  tree: string,
+  index: IndexFile,
+  options: HarvestOptions,
+  signal: AbortSignal,
+): Promise<Staged | undefined> {
+  const found = await lookAtTree(tree, index, signal);
+  if (found === undefined) return undefined;
+  const toBytes = (path: string): Buffer => Buffer.from(path, "latin1");
+  const paths = found.files.map(toBytes);
+  if (paths.some(isRefusedName)) return undefined;
+  const staged = { skipped: [], removed: found.removed.map(toBytes) };
+  return { ...staged, files: await onlyFiles(tree, paths, options, staged) };
+}
+
+async function commitFewChanges(
+  { cache, base, tree }: Worktree,
+  { objectDirectory }: Repository,
+  options: HarvestOptions & { readonly index: IndexFile; readonly staged: Staged; readonly diffFile: string },
+  signal: AbortSignal,
+) {
+  const { staged, diffFile, message, author } = options;
+  const toPath = (bytes: Buffer): string => bytes.toString("latin1");
+  const changes = { removed: staged.removed.map(toPath), files: staged.files.map(toPath) };
+  const { entries } = options.index;
+  return await commitFew({ cache, base, entries, tree, changes, message, author, objectDirectory, diffFile }, signal);
+}
+
 /** Paths of the tree, sorted by what is to be done with them. */
 interface Staged {
+  /** The harvest's own index is there. */
+  readonly isIndexCopied?: true;
   readonly skipped: string[];
   readonly removed: Buffer[];
   readonly files: Buffer[];
@@ -114,7 +159,14 @@ unset GIT_WORK_TREE
 exec "$@" diff-index --cached --numstat -z --no-renames --no-ext-diff --no-textconv HEAD`,
 };
 
-async function findChanges(git: Git, tree: string, options: HarvestOptions, signal: AbortSignal): Promise<Staged> {
+async function findChanges(
+  git: Git,
+  worktree: Worktree,
+  options: HarvestOptions,
+  signal: AbortSignal,
+): Promise<Staged> {
+  const { tree } = worktree;
+  await copyIndex(worktree.indexFile, join(git.settings.gitDir, "index"));
   const list = { stdoutBytesMax: PATHS_BYTES_MAX, timeoutMs: LIST_TIMEOUT_MS };
   const { stdout } = await git.runScript(lookScript, list, signal);
   const skipped: string[] = [];
@@ -127,7 +179,7 @@ async function findChanges(git: Git, tree: string, options: HarvestOptions, sign
     else changed.push(path);
   }
   const files = await onlyFiles(tree, changed, options, { removed, skipped });
-  return { skipped, removed, files };
+  return { skipped, removed, files, isIndexCopied: true };
 }
 
 async function commitChanges(

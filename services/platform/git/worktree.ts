@@ -23,8 +23,11 @@ export interface Worktree {
   readonly readable: readonly string[];
 }
 
-/** Attributes that make git store and check out exact bytes, whatever the tree's own .gitattributes say. */
-const exactBytesAttributes = "* -text -eol -crlf -ident -filter !working-tree-encoding\n";
+/**
+ * Attributes that make git store and check out exact bytes, and show differences of all that is text, whatever the tree's own
+ * .gitattributes say: with `* -diff` an agent could hide its lines from the gate.
+ */
+const exactBytesAttributes = "* -text -eol -crlf -ident -filter !working-tree-encoding !diff\n";
 
 const TRASH_PREFIX = ".removing-";
 const REMOVE_TIMEOUT_MS = 10 * 60_000;
@@ -96,7 +99,8 @@ export async function moveTree(worktree: Worktree, commit: string, signal: Abort
  */
 async function checkoutDirectory(cache: Repository): Promise<string> {
   if (await givesExactBytes(cache.gitDir)) return cache.gitDir;
-  const directory = join(cache.gitDir, "agentd-checkout.git");
+  // Another name whenever the attributes change: caches outlive a version.
+  const directory = join(cache.gitDir, "agentd-checkout-2.git");
   if (await givesExactBytes(directory)) return directory;
   const draft = `${directory}.new-${randomBytes(6).toString("hex")}`;
   try {

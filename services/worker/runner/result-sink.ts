@@ -6,6 +6,7 @@ import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { createBundle } from "../../platform/git/bundle.ts";
 import { harvest } from "../../platform/git/harvest.ts";
+import { writeSmallBundle } from "../../platform/git/in-process/small-bundle.ts";
 import type { Worktree } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
@@ -19,6 +20,8 @@ export interface HarvestedResult {
   readonly commit: string;
   /** Has the commit's objects. */
   readonly repository: Repository;
+  /** The names of the objects that the base has not, where they are few and known. */
+  readonly objects?: readonly string[];
   readonly changed: ChangedFiles;
   /** Every changed path, both sides of a rename. */
   readonly paths: readonly string[];
@@ -58,13 +61,20 @@ export function createResultSink(deps: ResultSinkDeps): ResultSink {
   };
   return {
     harvest: (worktree, assignment, signal) => harvestResult(deps.logger, worktree, assignment, signal),
-    storeBundle: ({ repository, commit }, base, signal) =>
-      store(
-        (file) => createBundle(repository, { refs: { "refs/agentd/result": commit }, exclude: [base] }, file, signal),
-        signal,
-      ),
+    storeBundle: (result, base, signal) => store((file) => writeBundle(result, base, file, signal), signal),
     storeText: (text, signal) => store((file) => writeFile(file, text), signal),
   };
+}
+
+async function writeBundle(
+  { repository, commit, objects }: HarvestedResult,
+  base: string,
+  file: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const ref = "refs/agentd/result";
+  if (objects !== undefined && (await writeSmallBundle(repository, { ref, commit, base, objects }, file))) return;
+  await createBundle(repository, { refs: { [ref]: commit }, exclude: [base] }, file, signal);
 }
 
 async function harvestResult(
@@ -85,6 +95,7 @@ async function harvestResult(
   return {
     commit: taken.commit,
     repository: taken.repository,
+    ...(taken.objects === undefined ? {} : { objects: taken.objects }),
     paths,
     diff: await readFile(taken.diffFile, "utf8"),
     changed: {
