@@ -20,7 +20,7 @@ test: setup ## all tests: unit, integration, e2e, faults
 	@sh deploy/setup/install-test-clients.sh
 	@$(VITEST) unit integration e2e faults
 
-test-vllm: setup ## 16 sub-agents against the real vLLM at VLLM_BASE_URL (skipped where that is not set)
+test-vllm: setup ## 32 sub-agents against the real vLLM at VLLM_BASE_URL (skipped where that is not set)
 	@if [ -n "$$VLLM_BASE_URL" ]; then $(VITEST) vllm; \
 	else echo 'SKIPPED: test-vllm needs a vLLM server; set VLLM_BASE_URL to its base URL, as in http://127.0.0.1:8000/v1'; fi
 

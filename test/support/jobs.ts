@@ -10,6 +10,8 @@ export interface TaskJson {
     readonly outcome?: string;
     readonly worker?: string;
     readonly message?: string;
+    /** int64: as text, absent where 0. */
+    readonly usage?: Readonly<Record<string, string | number>>;
     readonly attempts?: readonly { readonly attempt: number; readonly outcome?: string; readonly worker: string }[];
   };
 }

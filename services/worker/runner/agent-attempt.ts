@@ -33,17 +33,7 @@ export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<Att
   };
   let checked: { readonly diff: string; readonly gate: GateResult } | undefined;
   const gate = {
-    brokenSyntax: (result: HarvestedResult, files: readonly ChangedFile[]) =>
-      inSpan("check syntax", {}, () =>
-        brokenSyntax(
-          {
-            syntax: treeSitterCheck,
-            readBlob: (object, bytesMax) => readNewBlob(result.repository, object, { bytesMax }, signal),
-            monotonicMs: () => performance.now(),
-          },
-          files,
-        ),
-      ),
+    brokenSyntax: (result: HarvestedResult, files: readonly ChangedFile[]) => syntaxOf(result, files, signal),
     rules: assignment,
     checks: assignment.checks,
     take,
@@ -89,6 +79,19 @@ export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<Att
   const memories = agent.memories.length === 0 ? {} : { memories: memoryLines(agent.memories) };
   const kept = { ...evidence, ...changed, ...memories, commit: result.commit, object, checks, gates };
   return attemptResult("Done", agent.detail, kept);
+}
+
+function syntaxOf(
+  result: HarvestedResult,
+  files: readonly ChangedFile[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const deps = {
+    syntax: treeSitterCheck,
+    readBlob: (object: string, bytesMax: number) => readNewBlob(result.repository, object, { bytesMax }, signal),
+    monotonicMs: () => performance.now(),
+  };
+  return inSpan("check syntax", {}, () => brokenSyntax(deps, files));
 }
 
 /**
