@@ -10,7 +10,7 @@ import { calls, fixedWindow } from "../../services/agent/scripted-model.ts";
 import type { SessionRecord } from "../../services/agent/session/session-record.ts";
 import { createResumePoints } from "../../services/coordinator/session/resume-points.ts";
 import type { Attempt } from "../../services/core/task.ts";
-import type { Assignment, AttemptRef } from "../../services/core/worker-protocol.ts";
+import type { Assignment, AttemptRef, ResumeFrom } from "../../services/core/worker-protocol.ts";
 import type { ChatModel, ChatRequest } from "../../services/model/chat.ts";
 import {
   hasCommit,
@@ -83,7 +83,10 @@ function createTaskUnderTest(task: string, steps: number) {
   });
 
   /** Runs one attempt, until it ends or `killAt` says so; a killed one leaves no trace but what was stored. */
-  async function attempt(killAt: (moment: Moment, step: number) => boolean): Promise<AgentResult | "killed"> {
+  async function attempt(
+    killAt: (moment: Moment, step: number) => boolean,
+    spoil: (from: ResumeFrom) => ResumeFrom = (from) => from,
+  ): Promise<AgentResult | "killed"> {
     const number = attempts.length + 1;
     const worker = number % 2 === 0 ? "w2" : "w1";
     const link = links[worker] as NatsLink;
@@ -144,7 +147,7 @@ function createTaskUnderTest(task: string, steps: number) {
     try {
       const assignment: Assignment = {
         ...sampleAssignment(task, number, base, steps),
-        ...(found && { resume: found }),
+        ...(found && { resume: spoil(found) }),
       };
       const hooks = { onUsage: () => undefined, judge: async () => undefined };
       const result = await run(assignment, { worktree, place }, hooks, killer.signal);
@@ -197,6 +200,25 @@ describe("a session of 40 steps whose worker is killed", () => {
     expect(task.modelCalls()).toBeLessThanOrEqual(steps + 1 + killed.size);
     expect(task.resumedAt.at(-1)).toBeGreaterThanOrEqual(steps - 1);
   }, 180_000);
+});
+
+describe("a session that cannot be gone on with", () => {
+  it.each<[string, (from: ResumeFrom) => ResumeFrom]>([
+    ["whose records are gone", (from) => ({ ...from, transcript: `${"0".repeat(64)}/${"0".repeat(32)}` })],
+    ["whose files are gone", ({ checkpoint: _checkpoint, ...from }) => from],
+    ["whose files are no bundle", (from) => ({ ...from, checkpoint: from.transcript })],
+    ["that lacks the turn", (from) => ({ ...from, turn: 9 })],
+  ])(
+    "%s begins afresh and comes to its end",
+    async (what, spoil) => {
+      const task = createTaskUnderTest(what.replaceAll(" ", "-"), 2);
+      expect(await task.attempt((moment, step) => moment === "after the turn was stored" && step === 1)).toBe("killed");
+      expect(await task.attempt(() => false, spoil)).toMatchObject({ outcome: "Done", turns: 3 });
+      expect(task.resumedAt).toEqual([]);
+      expect(task.logged()).toEqual(["1", "2"]);
+    },
+    60_000,
+  );
 });
 
 async function withFile<T>(work: (file: string) => Promise<T>): Promise<T> {
