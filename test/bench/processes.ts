@@ -47,6 +47,13 @@ export function treeCpuMs(...roots: readonly number[]): number {
   return membersOf(roots, table).reduce((sum, pid) => sum + (table.get(pid)?.cpuMs ?? 0), 0);
 }
 
+/** Processor time of the children that this process has waited for. */
+export function waitedCpuMs(): number {
+  const text = readQuietly("/proc/self/stat");
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[13]) + Number(fields[14])) * tickMs;
+}
+
 /** Memory now of the processes and everything below them, but what `isLeftOut` says. */
 export function treeMemoryBytes(roots: readonly number[], isLeftOut: (pid: number) => boolean = () => false): number {
   const members = membersOf(roots, readTable()).filter((pid) => !isLeftOut(pid));
