@@ -29,7 +29,7 @@ test("very different texts are left to git", () => {
 
 /** By the table of all prefixes. */
 function longestCommon(before: readonly string[], after: readonly string[]): number {
-  let row = new Array<number>(after.length + 1).fill(0);
+  let row = Array.from({ length: after.length + 1 }, () => 0);
   for (const line of before) {
     const next = [0];
     for (const [at, other] of after.entries()) {
