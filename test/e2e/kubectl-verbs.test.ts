@@ -148,15 +148,36 @@ test("get prints what the API gives as YAML, JSON, names and jsonpath, and selec
 
 test("a worker is cordoned, uncordoned and drained, and gets no task meanwhile", async () => {
   const [worker = ""] = agentd.workers;
+  await eventually("its first heartbeat", async () =>
+    (await ctl("get", "workers", "-o", "name")).stdout === "" ? undefined : true,
+  );
   expect((await ctl("cordon", worker)).stdout).toBe(`worker/${worker} cordoned\n`);
   expect((await ctl("cordon", worker)).stdout).toBe(`worker/${worker} cordoned already\n`);
-  expect((await submit("apply", twoTasks("waits"))).code).toBe(0);
-  expect((await ctl("wait", "waits", "--timeout", "1500ms")).code).toBe(4);
+  const late = await submit("apply", twoTasks("waits"), "--wait", "--timeout", "1500ms");
+  expect(late.code).toBe(4);
+  expect((await ctl("wait", "waits", "--timeout", "200ms")).code).toBe(4);
   expect((await ctl("drain", `worker/${worker}`, "--timeout", "30s")).stdout).toBe(`worker/${worker} drained\n`);
   expect((await ctl("get", "workers", "-o", "jsonpath={.items[*].status.state}")).stdout).toBe("Drained");
   expect((await ctl("uncordon", worker)).stdout).toBe(`worker/${worker} uncordoned\n`);
   expect((await ctl("wait", "waits", "--timeout", "60s")).code).toBe(0);
   expect((await ctl("drain", "nobody")).code).toBe(1);
+});
+
+test("a drain whose time is up ends with 4 and goes on, until the worker is uncordoned", async () => {
+  const [worker = ""] = agentd.workers;
+  const slow = twoTasks("slow").replace("{{item}}'", "{{item}} [sim: slow 30000ms]'");
+  expect((await submit("apply", slow)).code).toBe(0);
+  await eventually("an attempt", async () =>
+    (await ctl("get", "tasks", "-l", "job=slow", "--field-selector", "status.state=Running", "-o", "name")).stdout ===
+    ""
+      ? undefined
+      : true,
+  );
+  const drain = await ctl("drain", worker, "--timeout", "500ms");
+  expect(drain).toMatchObject({ code: 4 });
+  expect(drain.stderr).toContain(`worker/${worker} is not drained after 500ms; the drain goes on`);
+  expect((await ctl("uncordon", worker)).code).toBe(0);
+  expect((await ctl("cancel", "job/slow")).code).toBe(0);
 });
 
 test("names are completed from the server, versions come from both, and a reader that went away is no error", async () => {
