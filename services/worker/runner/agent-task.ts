@@ -19,6 +19,8 @@ import type { TranscriptSink } from "./transcript-sink.ts";
 
 /** Output cap of one answer, in tokens: room for a whole source file, short of a looping model's whole window. */
 const outputTokensMax = 16_384;
+/** Of a small window an answer gets at most this share: vLLM refuses a cap that does not fit beside the prompt. */
+const outputShareMax = 0.25;
 
 /** What an agent tells while it works, and whom it asks whether it is done. */
 export interface AgentHooks {
@@ -62,6 +64,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
       git: createTreeLook(tree.worktree),
     });
     const instructions = createRepositoryInstructions(await createWorktreeFiles(place.tree), assignment.memory);
+    const windowTokens = await deps.tokens.contextTokensMax(signal);
     let usage = noUsage;
     const logger = deps.logger.child({ uid, task, attempt });
     const story = { ...deps, logger };
@@ -93,7 +96,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
           limits: { turnsMax: limits.turns, tokensMax: limits.tokens, wallMs: limits.wallMs },
           affinityKey: `${uid}/${task}`,
           traceparent: assignment.traceparent,
-          outputTokensMax,
+          outputTokensMax: Math.min(outputTokensMax, Math.floor(windowTokens * outputShareMax)),
           ...(session.resume === undefined ? {} : { resume: session.resume }),
         },
         signal,

@@ -10,7 +10,7 @@ export interface DiffSide {
 
 /** How a file differs. */
 export interface FileDiff {
-  /** As `git diff -U0 --no-renames` prints it, without the words behind a hunk's numbers. */
+  /** As `git diff -U0 --no-renames --full-index` prints it, without the words behind a hunk's numbers. */
   readonly text: Buffer;
   /** 0 for a binary file. */
   readonly insertions: number;
@@ -19,8 +19,8 @@ export interface FileDiff {
 
 /** Where git looks for a NUL byte to tell what is binary (`buffer_is_binary` in xdiff-interface.c). */
 const binaryLookBytes = 8_000;
-const abbreviation = 7;
-const nothing = "0".repeat(abbreviation);
+/** Name of what is not there. */
+const nothing = "0".repeat(40);
 
 /**
  * The difference of one file; of the two sides one may be missing.
@@ -64,7 +64,7 @@ export function diffFile(
 }
 
 function header(path: string, before: DiffSide | undefined, after: DiffSide | undefined): string {
-  const objects = [before, after].map((side) => side?.object.slice(0, abbreviation) ?? nothing).join("..");
+  const objects = [before, after].map((side) => side?.object ?? nothing).join("..");
   const first = `diff --git a/${path} b/${path}\n`;
   if (before === undefined) return `${first}new file mode ${after?.mode}\nindex ${objects}\n`;
   if (after === undefined) return `${first}deleted file mode ${before.mode}\nindex ${objects}\n`;
