@@ -174,7 +174,7 @@ type Row = readonly [type: string, status: ConditionStatus, reason: string, mess
 
 function plannedRow(job: Job, created: number): Row {
   const { total } = job.status;
-  if (total !== undefined && created >= total) return ["Planned", "True", "AllTasksCreated", `${total} tasks`];
+  if (total !== undefined && created >= total) return ["Planned", "True", "AllTasksCreated", taskCountText(total)];
   if (findCondition(job.status.conditions, "Planned")?.status === "False") return undefined;
   return ["Planned", "Unknown", "Planning", total === undefined ? "" : `${created} of ${total} tasks created`];
 }
@@ -223,4 +223,9 @@ function earliestStart(tasks: readonly Task[]): number | undefined {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** `1 task`, `2 tasks`. */
+export function taskCountText(count: number): string {
+  return count === 1 ? "1 task" : `${count} tasks`;
 }

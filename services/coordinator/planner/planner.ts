@@ -1,7 +1,7 @@
 import { firstLine } from "../../core/bound-text.ts";
 import { isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead, PlannedItem } from "../../core/job.ts";
-import { planFailureText } from "../../core/job-progress.ts";
+import { planFailureText, taskCountText } from "../../core/job-progress.ts";
 import { outputLines, planItems } from "../../core/plan-items.ts";
 import type { Condition } from "../../core/resource.ts";
 import { findCondition, setCondition } from "../../core/resource.ts";
@@ -131,9 +131,10 @@ async function markPlanned(deps: PlannerDeps, job: Entry<Job>, total: number, si
   const current = deps.store.get<Job>(job.key);
   if (current === undefined || current.value.metadata.uid !== job.value.metadata.uid) return;
   if (isTrue(current.value, "Planned")) return;
-  const row = { type: "Planned", status: "True", reason: "AllTasksCreated", message: `${total} tasks` } as const;
+  const message = taskCountText(total);
+  const row = { type: "Planned", status: "True", reason: "AllTasksCreated", message } as const;
   await writeConditions(deps, current, [row], signal);
-  deps.events.jobEvent(current.value, "Normal", "Planned", `${total} tasks`);
+  deps.events.jobEvent(current.value, "Normal", "Planned", message);
 }
 
 async function failPlan(deps: PlannerDeps, job: Entry<Job>, message: string, signal: AbortSignal): Promise<void> {
