@@ -1,6 +1,6 @@
-import { formatDuration } from "../core/duration.ts";
 import { isAgentdError } from "../core/errors.ts";
-import type { Notice } from "../core/task.ts";
+import type { Notice } from "../core/task/task.ts";
+import { formatDuration } from "../core/text/duration.ts";
 import type { ChatModel, ChatReply, ChatUsage, TokenCounter } from "../model/chat.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import type { AgentLimits, AgentOutcome, AgentResult } from "./agent-result.ts";

@@ -1,4 +1,4 @@
-import type { Notice } from "../core/task.ts";
+import type { Notice } from "../core/task/task.ts";
 import type { ChatMessage, ToolSchema } from "../model/chat.ts";
 import { clipEnd } from "./clip.ts";
 

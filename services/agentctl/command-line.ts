@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { didYouMeanHint } from "../core/did-you-mean.ts";
+import { didYouMeanHint } from "../core/text/did-you-mean.ts";
 import { resolveTarget } from "./contexts/target.ts";
 import { type GlobalOptions, globalFlags, requestTimeoutMs } from "./global-options.ts";
 import { findVerb, verbSections } from "./registry.ts";

@@ -1,4 +1,4 @@
-import { didYouMeanHint } from "../core/did-you-mean.ts";
+import { didYouMeanHint } from "../core/text/did-you-mean.ts";
 
 /** The kinds that agentctl's verbs take. */
 export type ResourceKind = "job" | "task" | "worker" | "pool";

@@ -1,9 +1,9 @@
-import type { Job } from "../core/job.ts";
-import type { Task } from "../core/task.ts";
+import type { Job } from "../core/job/job.ts";
+import type { Task } from "../core/task/task.ts";
 import type { Worker } from "../core/worker.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
-import type { AgentdEvent } from "../platform/nats/events.ts";
-import { appendEvent } from "../platform/nats/events.ts";
+import type { AgentdEvent } from "../platform/nats/messages/events.ts";
+import { appendEvent } from "../platform/nats/messages/events.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 
 /** Kubernetes' two kinds of event. */

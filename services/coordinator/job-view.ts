@@ -1,6 +1,6 @@
-import type { Job, JobHead } from "../core/job.ts";
-import type { Task } from "../core/task.ts";
-import type { Entry, ResourceStore } from "../platform/nats/store.ts";
+import type { Job, JobHead } from "../core/job/job.ts";
+import type { Task } from "../core/task/task.ts";
+import type { Entry, ResourceStore } from "../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../platform/nats/subjects.ts";
 
 /** A job with everything that belongs to it, as the mirror has it. */

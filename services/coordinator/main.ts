@@ -7,7 +7,7 @@ import { createGrpcServer } from "../platform/grpc/server.ts";
 import { createReadiness } from "../platform/lifecycle/readiness.ts";
 import { createShutdown, untilAborted } from "../platform/lifecycle/shutdown.ts";
 import { startStatusServer } from "../platform/lifecycle/status-server.ts";
-import { watchLink } from "../platform/nats/watch-link.ts";
+import { watchLink } from "../platform/nats/store/watch-link.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { createLogLevel } from "../platform/telemetry/log-level.ts";
 import { metrics } from "../platform/telemetry/metrics.ts";

@@ -3,7 +3,7 @@ import { isAgentdError } from "../core/errors.ts";
 import { pause } from "../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import { connectNats } from "../platform/nats/connect.ts";
-import { checkStorageSafety } from "../platform/nats/storage-safety.ts";
+import { checkStorageSafety } from "../platform/nats/server/storage-safety.ts";
 import { defaultLimits } from "../platform/nats/stream-limits.ts";
 import { ensureStreams } from "../platform/nats/streams.ts";
 import type { Logger } from "../platform/telemetry/log.ts";

@@ -1,8 +1,8 @@
 import { AgentdError } from "../core/errors.ts";
-import type { Job } from "../core/job.ts";
-import { isJobFinished } from "../core/job-progress.ts";
+import type { Job } from "../core/job/job.ts";
+import { isJobFinished } from "../core/job/job-progress.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
-import type { ResourceStore } from "../platform/nats/store.ts";
+import type { ResourceStore } from "../platform/nats/store/store.ts";
 import { streamUsage } from "../platform/nats/streams.ts";
 import { keyPrefixes, objectStream, streamNames } from "../platform/nats/subjects.ts";
 

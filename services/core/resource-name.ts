@@ -1,5 +1,5 @@
 import { AgentdError } from "./errors.ts";
-import { dnsLabelProblem } from "./names.ts";
+import { dnsLabelProblem } from "./text/names.ts";
 
 /** A job, as `namespaces/NAMESPACE/jobs/JOB` names it. */
 export interface JobName {

@@ -1,4 +1,4 @@
-import { cutJson } from "./bound-text.ts";
+import { cutJson } from "./text/bound-text.ts";
 
 /** What every resource carries. `resource_version` is not here: it is the store's revision of the key. */
 export interface Metadata {

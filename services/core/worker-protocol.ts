@@ -1,6 +1,6 @@
-import type { Check, Limits } from "./job.ts";
+import type { Check, Limits } from "./job/job.ts";
 import type { Usage } from "./resource.ts";
-import type { ChangedFiles, CheckResult, GateVerdict, Notice, Outcome, TaskKind, TaskState } from "./task.ts";
+import type { ChangedFiles, CheckResult, GateVerdict, Notice, Outcome, TaskKind, TaskState } from "./task/task.ts";
 
 /** Names one attempt: the fence of everything a worker does. */
 export interface AttemptRef {

@@ -1,8 +1,8 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Authority } from "../platform/nats/credentials.ts";
-import { type RunningServer, startNatsServer } from "../platform/nats/server.ts";
+import type { Authority } from "../platform/nats/server/credentials.ts";
+import { type RunningServer, startNatsServer } from "../platform/nats/server/server.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import { createFullDiskWatch } from "./full-disk-watch.ts";
 

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import type { Usage } from "../core/resource.ts";
 import { connectNats } from "../platform/nats/connect.ts";
-import { workerInboxPrefix } from "../platform/nats/worker-permissions.ts";
+import { workerInboxPrefix } from "../platform/nats/server/worker-permissions.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { startTracing, underTraceparent } from "../platform/telemetry/tracer.ts";
 import { type Phase, StopReason } from "./runner/attempt-result.ts";

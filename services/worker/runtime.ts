@@ -5,7 +5,7 @@ import { ripgrepPath } from "../agent/agent-tools.ts";
 import { type ChatModelPool, createChatModel } from "../model/chat-model.ts";
 import { traceModel } from "../model/traced-model.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
-import { getObject, putObject } from "../platform/nats/objects.ts";
+import { getObject, putObject } from "../platform/nats/objects/objects.ts";
 import { currentOwner } from "../platform/process/attempt-marker.ts";
 import type { Sandbox } from "../platform/process/sandbox.ts";
 import type { Logger } from "../platform/telemetry/log.ts";

@@ -1,6 +1,6 @@
 import type { NatsLink } from "../platform/nats/connect.ts";
+import { publishSpans } from "../platform/nats/messages/trace-messages.ts";
 import { subjects } from "../platform/nats/subjects.ts";
-import { publishSpans } from "../platform/nats/trace-messages.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import { type Metrics, metrics } from "../platform/telemetry/metrics.ts";
 import { createSpanBatches } from "../platform/telemetry/span-batches.ts";

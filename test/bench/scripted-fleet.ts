@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { CheckResult } from "../../services/core/task.ts";
+import type { CheckResult } from "../../services/core/task/task.ts";
 import type {
   Assignment,
   AttemptRef,
@@ -9,9 +9,9 @@ import type {
   Heartbeat,
 } from "../../services/core/worker-protocol.ts";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
-import { type Hint, pullHints } from "../../services/platform/nats/hints.ts";
-import { putObject } from "../../services/platform/nats/objects.ts";
-import { request } from "../../services/platform/nats/requests.ts";
+import { type Hint, pullHints } from "../../services/platform/nats/messages/hints.ts";
+import { request } from "../../services/platform/nats/messages/requests.ts";
+import { putObject } from "../../services/platform/nats/objects/objects.ts";
 import { subjects } from "../../services/platform/nats/subjects.ts";
 import { sampleCheck } from "../support/resource-samples.ts";
 import { rawResult } from "./raw-result.ts";

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { openStore, type ResourceStore, type Write } from "../../services/platform/nats/store.ts";
+import { openStore, type ResourceStore, type Write } from "../../services/platform/nats/store/store.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { keys } from "../../services/platform/nats/subjects.ts";

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { newTask } from "../../services/coordinator/planner/new-task.ts";
 import { createPlanner } from "../../services/coordinator/planner/planner.ts";
-import type { Job, JobHead } from "../../services/core/job.ts";
-import type { Task } from "../../services/core/task.ts";
+import type { Job, JobHead } from "../../services/core/job/job.ts";
+import type { Task } from "../../services/core/task/task.ts";
 import type { JobChange } from "../../services/gen/agentd/v1/job_service_pb.ts";
 import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
 import type { TestApi } from "../support/api-server.ts";
@@ -376,7 +376,7 @@ describe("planning", () => {
 });
 
 async function finishPlan(uid: string, output: string): Promise<void> {
-  const { putObject } = await import("../../services/platform/nats/objects.ts");
+  const { putObject } = await import("../../services/platform/nats/objects/objects.ts");
   const { name } = await putObject(api.link, "agentd", Buffer.from(output), signal);
   const [entry] = api.store.list<Task>(keyPrefixes.tasksOf(uid));
   if (entry === undefined) throw new Error("no plan task");

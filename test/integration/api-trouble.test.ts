@@ -8,14 +8,14 @@ import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufb
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { newTask } from "../../services/coordinator/planner/new-task.ts";
-import type { Job } from "../../services/core/job.ts";
+import type { Job } from "../../services/core/job/job.ts";
 import type { Worker } from "../../services/core/worker.ts";
 import { WatchEventsRequestSchema } from "../../services/gen/agentd/v1/event_service_pb.ts";
 import { CreateJobRequestSchema, WatchJobsRequestSchema } from "../../services/gen/agentd/v1/job_service_pb.ts";
 import { UploadBundleRequestSchema } from "../../services/gen/agentd/v1/repository_service_pb.ts";
 import { WatchTasksRequestSchema } from "../../services/gen/agentd/v1/task_service_pb.ts";
 import { WatchWorkersRequestSchema } from "../../services/gen/agentd/v1/worker_service_pb.ts";
-import { appendEvent } from "../../services/platform/nats/events.ts";
+import { appendEvent } from "../../services/platform/nats/messages/events.ts";
 import { keys, resourcePrefix, streamNames } from "../../services/platform/nats/subjects.ts";
 import { bundleOf, jobOf, refusal, startTestApi, type TestApi } from "../support/api-server.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
@@ -263,7 +263,7 @@ describe("a watch from a version that was compacted away", () => {
       await other.store.commit([{ key: keys.job("default", `c-${at}`), value: entry, expected: 0 }], call.signal);
     }
     await other.link.jsm.streams.purge(streamNames.resources, { filter: `${resourcePrefix}job.default.c-0` });
-    const { openStore } = await import("../../services/platform/nats/store.ts");
+    const { openStore } = await import("../../services/platform/nats/store/store.ts");
     await using fresh = await openStore(other.link, {}, call.signal);
     const { watchChanges } = await import("../../services/coordinator/api/listing/watch-changes.ts");
     const scope = { prefix: "job.", isInScope: () => true, isNew: () => true, bookmarkMs: 1_000 };

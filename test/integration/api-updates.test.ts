@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createPlanner } from "../../services/coordinator/planner/planner.ts";
 import { AgentdError } from "../../services/core/errors.ts";
-import type { Job } from "../../services/core/job.ts";
-import type { Task } from "../../services/core/task.ts";
+import type { Job } from "../../services/core/job/job.ts";
+import type { Task } from "../../services/core/task/task.ts";
 import type { JobChange } from "../../services/gen/agentd/v1/job_service_pb.ts";
 import { keyPrefixes } from "../../services/platform/nats/subjects.ts";
 import { jobOf, refusal, startTestApi, type TestApi } from "../support/api-server.ts";

@@ -8,7 +8,7 @@ import { closeHead } from "../../services/coordinator/reconcile/delete-job.ts";
 import { endTasks } from "../../services/coordinator/reconcile/end-tasks.ts";
 import type { Replica } from "../../services/coordinator/replica.ts";
 import { findCondition } from "../../services/core/resource.ts";
-import type { ResourceStore } from "../../services/platform/nats/store.ts";
+import type { ResourceStore } from "../../services/platform/nats/store/store.ts";
 import { keyPrefixes } from "../../services/platform/nats/subjects.ts";
 import { jobOf, startTestApi } from "../support/api-server.ts";
 import type { Stage } from "../support/coordinator-stage.ts";

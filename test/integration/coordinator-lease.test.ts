@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { findCondition } from "../../services/core/resource.ts";
 import type { Worker } from "../../services/core/worker.ts";
 import type { Assignment } from "../../services/core/worker-protocol.ts";
-import { readEvents } from "../../services/platform/nats/events.ts";
+import { readEvents } from "../../services/platform/nats/messages/events.ts";
 import { keys } from "../../services/platform/nats/subjects.ts";
 import type { Stage } from "../support/coordinator-stage.ts";
 import { openStage, stageJob, until } from "../support/coordinator-stage.ts";

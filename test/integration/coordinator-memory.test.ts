@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { MemoryNote } from "../../services/core/repository-memory.ts";
+import type { MemoryNote } from "../../services/core/job/repository-memory.ts";
 import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
 import type { Stage } from "../support/coordinator-stage.ts";
 import { openStage, stageJob, until } from "../support/coordinator-stage.ts";

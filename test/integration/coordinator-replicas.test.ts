@@ -3,7 +3,7 @@ import { createJob } from "../../services/coordinator/api/jobs/create-job.ts";
 import { createGitWork } from "../../services/coordinator/api/repositories/git-work.ts";
 import { createSourceRepositories } from "../../services/coordinator/api/repositories/source-repositories.ts";
 import { findCondition } from "../../services/core/resource.ts";
-import type { ResourceStore } from "../../services/platform/nats/store.ts";
+import type { ResourceStore } from "../../services/platform/nats/store/store.ts";
 import type { TestApi } from "../support/api-server.ts";
 import { startTestApi } from "../support/api-server.ts";
 import type { Stage } from "../support/coordinator-stage.ts";

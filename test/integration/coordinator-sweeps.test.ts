@@ -6,10 +6,10 @@ import { sweepUploads } from "../../services/coordinator/api/repositories/upload
 import { deleteJob } from "../../services/coordinator/reconcile/delete-job.ts";
 import { purgeTombstones, sweepObjects, sweepOrphans } from "../../services/coordinator/reconcile/sweep.ts";
 import type { Replica } from "../../services/coordinator/replica.ts";
-import type { Job } from "../../services/core/job.ts";
-import { chunkSubject } from "../../services/platform/nats/object-format.ts";
-import { listObjects, putObject, readObject } from "../../services/platform/nats/objects.ts";
-import { openStore } from "../../services/platform/nats/store.ts";
+import type { Job } from "../../services/core/job/job.ts";
+import { chunkSubject } from "../../services/platform/nats/objects/object-format.ts";
+import { listObjects, putObject, readObject } from "../../services/platform/nats/objects/objects.ts";
+import { openStore } from "../../services/platform/nats/store/store.ts";
 import { keyPrefixes, keys, objectStream, streamNames } from "../../services/platform/nats/subjects.ts";
 import type { Stage } from "../support/coordinator-stage.ts";
 import { openStage, stageJob, until } from "../support/coordinator-stage.ts";

@@ -6,7 +6,7 @@ import type { AgentResult } from "../../services/agent/agent-result.ts";
 import { systemPromptFor } from "../../services/agent/prompt.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/agent/temporary-worktree.ts";
 import type { TurnRecord } from "../../services/agent/transcript.ts";
-import type { Notice } from "../../services/core/task.ts";
+import type { Notice } from "../../services/core/task/task.ts";
 import { type ChatModelPool, createChatModel } from "../../services/model/chat-model.ts";
 import { createLogger } from "../../services/platform/telemetry/log.ts";
 import { parseSimConfig } from "../../services/vllm-sim/config.ts";

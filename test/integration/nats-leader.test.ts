@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
-import { loadSigningKey, readControl } from "../../services/platform/nats/control.ts";
-import { createLeaderElection, type LeaderElection } from "../../services/platform/nats/leader.ts";
+import { loadSigningKey, readControl } from "../../services/platform/nats/messages/control.ts";
+import { createLeaderElection, type LeaderElection } from "../../services/platform/nats/messages/leader.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { streamNames } from "../../services/platform/nats/subjects.ts";

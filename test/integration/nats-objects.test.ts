@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
-import { metaSubject } from "../../services/platform/nats/object-format.ts";
+import { metaSubject } from "../../services/platform/nats/objects/object-format.ts";
 import {
   copyObject,
   deleteObject,
@@ -14,7 +14,7 @@ import {
   readObject,
   statObject,
   sweepChunks,
-} from "../../services/platform/nats/objects.ts";
+} from "../../services/platform/nats/objects/objects.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { startTestServer, type TestServer } from "../support/nats-server.ts";

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { AgentdError } from "../../services/core/errors.ts";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
-import { type AgentdEvent, appendEvent, readEvents } from "../../services/platform/nats/events.ts";
-import { countHints, publishHint, pullHints, removeHint } from "../../services/platform/nats/hints.ts";
-import { request, serve } from "../../services/platform/nats/requests.ts";
+import { type AgentdEvent, appendEvent, readEvents } from "../../services/platform/nats/messages/events.ts";
+import { countHints, publishHint, pullHints, removeHint } from "../../services/platform/nats/messages/hints.ts";
+import { request, serve } from "../../services/platform/nats/messages/requests.ts";
+import { createTranscriptWriter, readTranscripts } from "../../services/platform/nats/messages/transcripts.ts";
 import { streamNames, subjects } from "../../services/platform/nats/subjects.ts";
-import { createTranscriptWriter, readTranscripts } from "../../services/platform/nats/transcripts.ts";
 import { startTestStreams, type TestStreams } from "../support/nats-server.ts";
 import { until } from "../support/until.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { isAgentdError } from "../../services/core/errors.ts";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
-import { type Change, openStore, type ResourceStore } from "../../services/platform/nats/store.ts";
+import { type Change, openStore, type ResourceStore } from "../../services/platform/nats/store/store.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { resourcePrefix, streamNames } from "../../services/platform/nats/subjects.ts";

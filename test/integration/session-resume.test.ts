@@ -9,7 +9,7 @@ import type { AgentResult } from "../../services/agent/agent-result.ts";
 import { calls, fixedWindow } from "../../services/agent/scripted-model.ts";
 import type { SessionRecord } from "../../services/agent/session/session-record.ts";
 import { createResumePoints } from "../../services/coordinator/session/resume-points.ts";
-import type { Attempt } from "../../services/core/task.ts";
+import type { Attempt } from "../../services/core/task/task.ts";
 import type { Assignment, AttemptRef, ResumeFrom } from "../../services/core/worker-protocol.ts";
 import type { ChatModel, ChatRequest } from "../../services/model/chat.ts";
 import {
@@ -21,7 +21,7 @@ import {
 import { createBundle, fetchBundle } from "../../services/platform/git/bundle.ts";
 import { createWorktree } from "../../services/platform/git/worktree.ts";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
-import { getObject, putObject } from "../../services/platform/nats/objects.ts";
+import { getObject, putObject } from "../../services/platform/nats/objects/objects.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { runCommand } from "../../services/platform/process/run-command.ts";

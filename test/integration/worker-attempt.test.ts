@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isTurn, type SessionRecord } from "../../services/agent/session/session-record.ts";
 import { AgentdError } from "../../services/core/errors.ts";
 import type { CompleteRequest } from "../../services/core/worker-protocol.ts";
-import { getObject } from "../../services/platform/nats/objects.ts";
-import { readTranscripts } from "../../services/platform/nats/transcripts.ts";
+import { readTranscripts } from "../../services/platform/nats/messages/transcripts.ts";
+import { getObject } from "../../services/platform/nats/objects/objects.ts";
 import { until } from "../support/until.ts";
 import { createWorkerStand, isRunning, processesOf, type StartedWorker, type WorkerStand } from "./worker-harness.ts";
 

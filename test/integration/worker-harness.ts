@@ -16,9 +16,9 @@ import type {
 import { openUserRepository } from "../../services/platform/git/bare-repository.ts";
 import { createBundle } from "../../services/platform/git/bundle.ts";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
-import { publishHint } from "../../services/platform/nats/hints.ts";
-import { putObject } from "../../services/platform/nats/objects.ts";
-import { serve } from "../../services/platform/nats/requests.ts";
+import { publishHint } from "../../services/platform/nats/messages/hints.ts";
+import { serve } from "../../services/platform/nats/messages/requests.ts";
+import { putObject } from "../../services/platform/nats/objects/objects.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { type HintKind, subjects } from "../../services/platform/nats/subjects.ts";

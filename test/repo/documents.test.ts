@@ -8,9 +8,9 @@ import { globalFlags } from "../../services/agentctl/global-options.ts";
 import { verbSections } from "../../services/agentctl/registry.ts";
 import { exitCodes } from "../../services/agentctl/session.ts";
 import { reasons } from "../../services/core/errors.ts";
-import { jobBounds, jobDefaults } from "../../services/core/job-bounds.ts";
-import { parseManifest } from "../../services/core/manifest.ts";
-import { type Consequence, outcomeRules } from "../../services/core/outcomes.ts";
+import { jobBounds, jobDefaults } from "../../services/core/job/job-bounds.ts";
+import { parseManifest } from "../../services/core/job/manifest.ts";
+import { type Consequence, outcomeRules } from "../../services/core/task/outcomes.ts";
 import { settingsTable } from "../../services/platform/config/explain-settings.ts";
 import { ruleTable } from "../../services/vllm-sim/rules/parse-requests.ts";
 
@@ -83,7 +83,7 @@ interface FieldSource {
 
 /** Properties of each interface of `job-input.ts`, by the interface's name. */
 function interfaces(): ReadonlyMap<string, readonly FieldSource[]> {
-  const source = read("services/core/job-input.ts");
+  const source = read("services/core/job/job-input.ts");
   return new Map(
     [...source.matchAll(/^export interface (\w+) \{\n([\s\S]*?)^\}/gm)].map((match) => [
       match[1] ?? "",
@@ -103,7 +103,10 @@ function propertiesOf(body: string): readonly FieldSource[] {
 function manifestFields(): readonly string[] {
   const types = interfaces();
   const renamed = new Map(
-    [...read("services/core/manifest.ts").matchAll(/(\w+): \{ name: "(\w+)"/g)].map((match) => [match[1], match[2]]),
+    [...read("services/core/job/manifest.ts").matchAll(/(\w+): \{ name: "(\w+)"/g)].map((match) => [
+      match[1],
+      match[2],
+    ]),
   );
   const walk = (fields: readonly FieldSource[], prefix: string): readonly string[] =>
     fields.flatMap(({ name, type }) => {
@@ -215,7 +218,7 @@ describe("README", () => {
     expect(quoted(list).map((field) => [field, verdict(field)])).toEqual(
       quoted(list).map((field) => [field, "unbuilt"]),
     );
-    const source = read("services/core/manifest.ts");
+    const source = read("services/core/job/manifest.ts");
     const unbuilt = [...source.matchAll(/unbuilt: \[([^\]]*)\]/g)].flatMap((match) =>
       [...(match[1] ?? "").matchAll(/"(\w+)"/g)].map((name) => name[1] ?? ""),
     );
@@ -305,7 +308,7 @@ describe("ARCHITECTURE", () => {
       expect(quoted(holder ?? "").length, name).toBeGreaterThan(0);
       expect(quoted(test ?? "").every((path) => path.endsWith(".test.ts")) && quoted(test ?? "").length > 0).toBe(true);
     }
-    const reported = [...read("services/core/fsck.ts").matchAll(/report\("(I\d+)"/g)].map((match) => match[1]);
+    const reported = [...read("services/core/merge/fsck.ts").matchAll(/report\("(I\d+)"/g)].map((match) => match[1]);
     const names = table.map(([name]) => name);
     expect(reported.filter((name) => !names.includes(name))).toEqual([]);
   });

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { pino } from "pino";
 import type { Replica, ReplicaOptions } from "../../services/coordinator/replica.ts";
 import { startReplica } from "../../services/coordinator/replica.ts";
-import type { Job, JobHead, JobSpec } from "../../services/core/job.ts";
-import type { CheckResult, Task, TaskSpec } from "../../services/core/task.ts";
+import type { Job, JobHead, JobSpec } from "../../services/core/job/job.ts";
+import type { CheckResult, Task, TaskSpec } from "../../services/core/task/task.ts";
 import type {
   Assignment,
   ClaimReply,
@@ -20,10 +20,10 @@ import type {
 import { openBareRepository } from "../../services/platform/git/bare-repository.ts";
 import { createBundle, fetchBundle } from "../../services/platform/git/bundle.ts";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
-import { pullHints } from "../../services/platform/nats/hints.ts";
-import { getObject, putObject } from "../../services/platform/nats/objects.ts";
-import { request } from "../../services/platform/nats/requests.ts";
-import type { ResourceStore } from "../../services/platform/nats/store.ts";
+import { pullHints } from "../../services/platform/nats/messages/hints.ts";
+import { request } from "../../services/platform/nats/messages/requests.ts";
+import { getObject, putObject } from "../../services/platform/nats/objects/objects.ts";
+import type { ResourceStore } from "../../services/platform/nats/store/store.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import type { HintKind } from "../../services/platform/nats/subjects.ts";

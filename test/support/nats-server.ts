@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { connectNats, type NatsLink } from "../../services/platform/nats/connect.ts";
-import { type Authority, createAuthority } from "../../services/platform/nats/credentials.ts";
-import { findNatsServer } from "../../services/platform/nats/find-nats-server.ts";
-import { type RunningServer, startNatsServer } from "../../services/platform/nats/server.ts";
+import { type Authority, createAuthority } from "../../services/platform/nats/server/credentials.ts";
+import { findNatsServer } from "../../services/platform/nats/server/find-nats-server.ts";
+import { type RunningServer, startNatsServer } from "../../services/platform/nats/server/server.ts";
+import { workerInboxPrefix } from "../../services/platform/nats/server/worker-permissions.ts";
 import { defaultLimits, type StoreLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
-import { workerInboxPrefix } from "../../services/platform/nats/worker-permissions.ts";
 
 /** A throw-away nats-server with fresh identities in a throw-away directory. */
 export interface TestServer extends AsyncDisposable {

@@ -1,7 +1,14 @@
-import type { Job, JobHead, JobSpec } from "../../services/core/job.ts";
+import type { Job, JobHead, JobSpec } from "../../services/core/job/job.ts";
 import { noUsage } from "../../services/core/resource.ts";
-import type { CheckResult, Task, TaskSpec, TaskState, TaskStatus, VerifySubject } from "../../services/core/task.ts";
-import { unclaimedStatus } from "../../services/core/task.ts";
+import type {
+  CheckResult,
+  Task,
+  TaskSpec,
+  TaskState,
+  TaskStatus,
+  VerifySubject,
+} from "../../services/core/task/task.ts";
+import { unclaimedStatus } from "../../services/core/task/task.ts";
 
 /** Time at which all samples were created, in milliseconds since the epoch. */
 export const sampleTimeMs = 1_700_000_000_000;

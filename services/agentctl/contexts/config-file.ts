@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { didYouMeanHint } from "../../core/did-you-mean.ts";
+import { didYouMeanHint } from "../../core/text/did-you-mean.ts";
 import { UsageError } from "../resource-name.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;

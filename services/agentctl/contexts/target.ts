@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { dnsLabelProblem } from "../../core/names.ts";
+import { dnsLabelProblem } from "../../core/text/names.ts";
 import type { GlobalOptions } from "../global-options.ts";
 import { UsageError } from "../resource-name.ts";
 import { type Context, configPath, readConfig, requireContext } from "./config-file.ts";

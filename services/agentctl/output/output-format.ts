@@ -1,4 +1,4 @@
-import { didYouMeanHint } from "../../core/did-you-mean.ts";
+import { didYouMeanHint } from "../../core/text/did-you-mean.ts";
 import { JsonPathError, type Part, parseTemplate } from "../jsonpath/parse-template.ts";
 import { UsageError } from "../resource-name.ts";
 

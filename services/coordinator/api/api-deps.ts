@@ -1,7 +1,7 @@
-import type { WaitingWorker } from "../../core/waiting-reason.ts";
+import type { WaitingWorker } from "../../core/task/waiting-reason.ts";
 import type { PoolReport } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { Sampler } from "../../platform/telemetry/sampling.ts";
 import type { KeptTrace } from "../../platform/telemetry/span-store.ts";

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Check } from "../../core/job.ts";
+import type { Check } from "../../core/job/job.ts";
 import type { Condition, Metadata, Usage } from "../../core/resource.ts";
 import type { CheckSchema } from "../../gen/agentd/v1/job_pb.ts";
 import type { ConditionSchema, MetadataSchema, UsageSchema } from "../../gen/agentd/v1/resource_pb.ts";

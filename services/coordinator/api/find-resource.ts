@@ -1,9 +1,9 @@
 import { AgentdError } from "../../core/errors.ts";
-import type { Job, JobHead } from "../../core/job.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
 import type { JobName, TaskName } from "../../core/resource-name.ts";
-import type { Task } from "../../core/task.ts";
+import type { Task } from "../../core/task/task.ts";
 import type { Worker } from "../../core/worker.ts";
-import type { Entry, ResourceStore } from "../../platform/nats/store.ts";
+import type { Entry, ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 
 /** The job of that name. @throws AgentdError NOT_FOUND */

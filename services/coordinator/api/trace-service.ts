@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AgentdError } from "../../core/errors.ts";
-import type { Job } from "../../core/job.ts";
+import type { Job } from "../../core/job/job.ts";
 import { parseJobName, parseTaskName } from "../../core/resource-name.ts";
-import type { Task } from "../../core/task.ts";
+import type { Task } from "../../core/task/task.ts";
 import type { GetTraceResponseSchema, Span, SpanSchema, TraceService } from "../../gen/agentd/v1/trace_service_pb.ts";
 import type { ServiceImpl } from "../../platform/grpc/service-definition.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";

@@ -1,5 +1,5 @@
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
-import type { Entry, Fence, ResourceStore } from "../../platform/nats/store.ts";
+import type { Entry, Fence, ResourceStore } from "../../platform/nats/store/store.ts";
 
 /** Lost races after which the caller is asked to repeat the call. */
 const racesMax = 10;

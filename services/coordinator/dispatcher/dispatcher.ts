@@ -1,6 +1,6 @@
-import { dispatchOrder } from "../../core/dispatch-order.ts";
+import { dispatchOrder } from "../../core/task/dispatch-order.ts";
 import { pause } from "../../platform/lifecycle/abortable.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import type { HintKind } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { formatTraceparent } from "../../platform/telemetry/trace-context.ts";

@@ -1,7 +1,7 @@
 import { AgentdError } from "../../core/errors.ts";
-import type { Check, Job, JobHead } from "../../core/job.ts";
-import type { Task, VerifySubject } from "../../core/task.ts";
-import { renderRun, renderTask } from "../../core/template.ts";
+import type { Check, Job, JobHead } from "../../core/job/job.ts";
+import { renderRun, renderTask } from "../../core/plan/template.ts";
+import type { Task, VerifySubject } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import { formatTraceparent } from "../../platform/telemetry/trace-context.ts";
 import { attemptSpan } from "../observe/job-trace.ts";

@@ -1,11 +1,11 @@
-import { findBlocker } from "../../core/dispatch-order.ts";
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
-import type { Job } from "../../core/job.ts";
-import type { Task } from "../../core/task.ts";
-import { taskRules, transition } from "../../core/task-machine.ts";
+import type { Job } from "../../core/job/job.ts";
+import { findBlocker } from "../../core/task/dispatch-order.ts";
+import type { Task } from "../../core/task/task.ts";
+import { taskRules, transition } from "../../core/task/task-machine.ts";
 import type { Worker } from "../../core/worker.ts";
 import type { Assignment, ClaimReply, ClaimRequest } from "../../core/worker-protocol.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";

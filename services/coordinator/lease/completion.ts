@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
-import type { Job, JobHead } from "../../core/job.ts";
-import type { Attempt, ChangedFiles, Outcome, Task } from "../../core/task.ts";
-import type { AttemptEnded } from "../../core/task-machine.ts";
-import { taskRules, transition } from "../../core/task-machine.ts";
-import { renderTask } from "../../core/template.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
+import { renderTask } from "../../core/plan/template.ts";
+import type { Attempt, ChangedFiles, Outcome, Task } from "../../core/task/task.ts";
+import type { AttemptEnded } from "../../core/task/task-machine.ts";
+import { taskRules, transition } from "../../core/task/task-machine.ts";
 import type { CompleteReply, CompleteRequest } from "../../core/worker-protocol.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { EventLog } from "../event-log.ts";

@@ -1,8 +1,8 @@
 import { isAgentdError } from "../../core/errors.ts";
-import type { Task } from "../../core/task.ts";
-import { taskRules, transition } from "../../core/task-machine.ts";
+import type { Task } from "../../core/task/task.ts";
+import { taskRules, transition } from "../../core/task/task-machine.ts";
 import type { AttemptRef, Heartbeat, StopSignal } from "../../core/worker-protocol.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { EventLog } from "../event-log.ts";

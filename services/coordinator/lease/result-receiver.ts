@@ -1,12 +1,12 @@
 import PQueue from "p-queue";
 import { isAgentdError } from "../../core/errors.ts";
-import type { Job, JobHead } from "../../core/job.ts";
-import type { ChangedFiles, CheckResult, Outcome, Task } from "../../core/task.ts";
-import type { AttemptEnded } from "../../core/task-machine.ts";
-import { renderTask } from "../../core/template.ts";
-import { pathsOutOfScope } from "../../core/write-scope.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
+import { renderTask } from "../../core/plan/template.ts";
+import type { ChangedFiles, CheckResult, Outcome, Task } from "../../core/task/task.ts";
+import type { AttemptEnded } from "../../core/task/task-machine.ts";
+import { pathsOutOfScope } from "../../core/task/write-scope.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import { getObject, putObject } from "../../platform/nats/objects.ts";
+import { getObject, putObject } from "../../platform/nats/objects/objects.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
 import { checksOf } from "./assignment.ts";
 

@@ -1,5 +1,5 @@
-import type { Task } from "../../core/task.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { Task } from "../../core/task/task.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 
 /** The running tasks, kept from the store's changes so that a claim or a tick does not look at every task. */

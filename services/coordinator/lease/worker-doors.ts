@@ -1,7 +1,7 @@
 import { AgentdError } from "../../core/errors.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import type { ServedCall } from "../../platform/nats/requests.ts";
-import { serve } from "../../platform/nats/requests.ts";
+import type { ServedCall } from "../../platform/nats/messages/requests.ts";
+import { serve } from "../../platform/nats/messages/requests.ts";
 import { parseWorkerSubject, subjects } from "../../platform/nats/subjects.ts";
 import type { HandleClaim } from "./claims.ts";
 import type { HandleComplete } from "./completion.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { memoryBounds } from "../../core/repository-memory.ts";
+import { memoryBounds } from "../../core/job/repository-memory.ts";
 import type { ClaimRequest, CompleteRequest, Heartbeat } from "../../core/worker-protocol.ts";
 
 /** Shapes of what workers send: hostile until parsed. Unknown fields are dropped, so that newer workers are understood. */

@@ -1,6 +1,6 @@
 import type { Worker } from "../../core/worker.ts";
 import type { Heartbeat, StopSignal } from "../../core/worker-protocol.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 
 /** What {@link createWorkerOrders} needs. */

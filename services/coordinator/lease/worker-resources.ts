@@ -1,6 +1,6 @@
 import { isAgentdError } from "../../core/errors.ts";
 import { type Worker, workerState } from "../../core/worker.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { EventLog } from "../event-log.ts";

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { isAgentdError } from "../../core/errors.ts";
-import type { Job, RepositorySource } from "../../core/job.ts";
+import type { Job, RepositorySource } from "../../core/job/job.ts";
 import {
   type MemoryNote,
   memoryBounds,
   memoryIdentity,
   memoryLines,
   shownMemory,
-} from "../../core/repository-memory.ts";
-import type { Task } from "../../core/task.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+} from "../../core/job/repository-memory.ts";
+import type { Task } from "../../core/task/task.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { EventLog } from "../event-log.ts";

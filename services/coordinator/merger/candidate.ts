@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { Job, JobHead } from "../../core/job.ts";
-import type { CheckResult, Task } from "../../core/task.ts";
-import { renderTask } from "../../core/template.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
+import { renderTask } from "../../core/plan/template.ts";
+import type { CheckResult, Task } from "../../core/task/task.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { commitTree, conflictText, mergeTrees } from "../../platform/git/merge.ts";
 import { formatMessage } from "../../platform/git/trailers.ts";

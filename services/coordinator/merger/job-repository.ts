@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentdError } from "../../core/errors.ts";
-import type { Job, JobHead } from "../../core/job.ts";
-import type { Task } from "../../core/task.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
+import type { Task } from "../../core/task/task.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { openBareRepository } from "../../platform/git/bare-repository.ts";
 import { createBundle, fetchBundle } from "../../platform/git/bundle.ts";
@@ -13,7 +13,7 @@ import type { ResultClaim } from "../../platform/git/result-bundle.ts";
 import { importResult, sweepQuarantines } from "../../platform/git/result-bundle.ts";
 import type { ChangedFile } from "../../platform/git/trees.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import { getObject, putObject } from "../../platform/nats/objects.ts";
+import { getObject, putObject } from "../../platform/nats/objects/objects.ts";
 import { createKeyedQueue } from "../lease/keyed-queue.ts";
 
 /** The coordinator's git caches, one a job: all of them can be deleted at any time. */

@@ -1,11 +1,11 @@
 import { AgentdError } from "../../core/errors.ts";
-import type { Job, JobHead } from "../../core/job.ts";
-import type { Task } from "../../core/task.ts";
-import type { TaskRules } from "../../core/task-machine.ts";
-import { transition } from "../../core/task-machine.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
+import type { Task } from "../../core/task/task.ts";
+import type { TaskRules } from "../../core/task/task-machine.ts";
+import { transition } from "../../core/task/task-machine.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { listFirstParent } from "../../platform/git/trailers.ts";
-import type { Entry, ResourceStore, Write } from "../../platform/nats/store.ts";
+import type { Entry, ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import type { MergedTask } from "./candidate.ts";
 import type { JobRepositories } from "./job-repository.ts";
 

@@ -1,4 +1,4 @@
-import type { JobHead } from "../../core/job.ts";
+import type { JobHead } from "../../core/job/job.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { observeJobOf } from "../job-view.ts";

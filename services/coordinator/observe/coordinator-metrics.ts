@@ -1,5 +1,5 @@
-import type { Job } from "../../core/job.ts";
-import type { Task } from "../../core/task.ts";
+import type { Job } from "../../core/job/job.ts";
+import type { Task } from "../../core/task/task.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Metrics } from "../../platform/telemetry/metrics.ts";
 import type { ReplicaParts } from "../replica.ts";

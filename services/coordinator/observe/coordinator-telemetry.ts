@@ -1,7 +1,7 @@
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import { publishSpans } from "../../platform/nats/messages/trace-messages.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { subjects } from "../../platform/nats/subjects.ts";
-import { publishSpans } from "../../platform/nats/trace-messages.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { metrics } from "../../platform/telemetry/metrics.ts";
 import { createSpanBatches } from "../../platform/telemetry/span-batches.ts";

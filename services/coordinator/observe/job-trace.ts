@@ -1,4 +1,4 @@
-import type { Job } from "../../core/job.ts";
+import type { Job } from "../../core/job/job.ts";
 import { derivedSpanId, type SpanContext } from "../../platform/telemetry/trace-context.ts";
 
 type JobOf = {

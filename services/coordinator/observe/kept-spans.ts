@@ -1,8 +1,8 @@
-import type { Job } from "../../core/job.ts";
+import type { Job } from "../../core/job/job.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import { hearSpans } from "../../platform/nats/messages/trace-messages.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
-import { hearSpans } from "../../platform/nats/trace-messages.ts";
 import type { SpanRecord } from "../../platform/telemetry/span-record.ts";
 import type { SpanStore } from "../../platform/telemetry/span-store.ts";
 

@@ -1,6 +1,6 @@
-import type { Job } from "../../core/job.ts";
+import type { Job } from "../../core/job/job.ts";
 import { findCondition } from "../../core/resource.ts";
-import type { Attempt, Task } from "../../core/task.ts";
+import type { Attempt, Task } from "../../core/task/task.ts";
 import type { SpanAttributes, SpanRecord } from "../../platform/telemetry/span-record.ts";
 import type { SpanContext } from "../../platform/telemetry/trace-context.ts";
 import { attemptSpan, jobSpan, mergeSpan, taskSpan } from "./job-trace.ts";

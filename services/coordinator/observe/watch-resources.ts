@@ -1,7 +1,7 @@
-import type { Job, JobHead } from "../../core/job.ts";
-import { isEnded } from "../../core/outcomes.ts";
-import type { Task } from "../../core/task.ts";
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
+import { isEnded } from "../../core/task/outcomes.ts";
+import type { Task } from "../../core/task/task.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import { type Metrics, secondsBoundaries } from "../../platform/telemetry/metrics.ts";
 import type { recordSpan } from "../../platform/telemetry/tracer.ts";

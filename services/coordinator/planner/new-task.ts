@@ -1,8 +1,8 @@
-import type { Job, PlannedItem } from "../../core/job.ts";
-import { hiddenTaskPrefix } from "../../core/names.ts";
+import type { Job, PlannedItem } from "../../core/job/job.ts";
 import type { Condition } from "../../core/resource.ts";
-import type { Task, TaskSpec } from "../../core/task.ts";
-import { unclaimedStatus } from "../../core/task.ts";
+import type { Task, TaskSpec } from "../../core/task/task.ts";
+import { unclaimedStatus } from "../../core/task/task.ts";
+import { hiddenTaskPrefix } from "../../core/text/names.ts";
 
 /** Name of the hidden task that runs `forEach.command`. */
 export const planTaskName = `${hiddenTaskPrefix}plan`;

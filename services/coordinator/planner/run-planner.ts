@@ -1,5 +1,5 @@
-import type { Job, JobHead } from "../../core/job.ts";
-import type { Task } from "../../core/task.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
+import type { Task } from "../../core/task/task.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { createKeyedLoop } from "../keyed-loop.ts";

@@ -1,4 +1,4 @@
-import type { Job, JobHead } from "../../core/job.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { createKeyedLoop } from "../keyed-loop.ts";

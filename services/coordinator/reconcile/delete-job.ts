@@ -1,6 +1,6 @@
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
-import type { JobHead } from "../../core/job.ts";
-import type { ResourceStore, Write } from "../../platform/nats/store.ts";
+import type { JobHead } from "../../core/job/job.ts";
+import type { ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import { findJobOf } from "../job-view.ts";
 

@@ -1,14 +1,14 @@
-import { firstLine } from "../../core/bound-text.ts";
-import { deadlineMs, findBlocker, siblingsOf } from "../../core/dispatch-order.ts";
 import { isAgentdError } from "../../core/errors.ts";
-import { obsoleteVerifies } from "../../core/merge-plan.ts";
-import { isEnded } from "../../core/outcomes.ts";
+import { isRetryWanted } from "../../core/job/setup-health.ts";
+import { obsoleteVerifies } from "../../core/merge/merge-plan.ts";
 import { findCondition } from "../../core/resource.ts";
-import { isRetryWanted } from "../../core/setup-health.ts";
-import type { Task } from "../../core/task.ts";
-import type { TaskEvent } from "../../core/task-machine.ts";
-import { taskRules, transition } from "../../core/task-machine.ts";
-import type { Entry, ResourceStore, Write } from "../../platform/nats/store.ts";
+import { deadlineMs, findBlocker, siblingsOf } from "../../core/task/dispatch-order.ts";
+import { isEnded } from "../../core/task/outcomes.ts";
+import type { Task } from "../../core/task/task.ts";
+import type { TaskEvent } from "../../core/task/task-machine.ts";
+import { taskRules, transition } from "../../core/task/task-machine.ts";
+import { firstLine } from "../../core/text/bound-text.ts";
+import type { Entry, ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import type { EventLog } from "../event-log.ts";
 import type { JobEntries } from "../job-view.ts";
 

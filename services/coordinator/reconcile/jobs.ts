@@ -1,8 +1,8 @@
-import { firstLine } from "../../core/bound-text.ts";
-import type { Job, JobHead } from "../../core/job.ts";
-import { isJobFinished, jobProgress } from "../../core/job-progress.ts";
-import { isPublishSettled } from "../../core/publish-state.ts";
+import type { Job, JobHead } from "../../core/job/job.ts";
+import { isJobFinished, jobProgress } from "../../core/job/job-progress.ts";
+import { isPublishSettled } from "../../core/job/publish-state.ts";
 import { findCondition } from "../../core/resource.ts";
+import { firstLine } from "../../core/text/bound-text.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { JobEntries } from "../job-view.ts";

@@ -1,4 +1,4 @@
-import type { ResourceStore } from "../../platform/nats/store.ts";
+import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { sweepUploads } from "../api/repositories/uploads.ts";
 import { runPeriodically } from "../periodic.ts";

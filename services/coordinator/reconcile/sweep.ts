@@ -1,8 +1,8 @@
 import { isAgentdError } from "../../core/errors.ts";
-import type { Job } from "../../core/job.ts";
+import type { Job } from "../../core/job/job.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import { deleteObject, listObjects, sweepChunks } from "../../platform/nats/objects.ts";
-import type { ResourceStore, Write } from "../../platform/nats/store.ts";
+import { deleteObject, listObjects, sweepChunks } from "../../platform/nats/objects/objects.ts";
+import type { ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import { bucketNames, keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";

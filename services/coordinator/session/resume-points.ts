@@ -1,10 +1,10 @@
 import { branchTo, lastPoint, turnAt } from "../../agent/session/branch.ts";
 import type { SessionPoint, StoredRecord } from "../../agent/session/session-record.ts";
-import { isResumable } from "../../core/outcomes.ts";
-import type { Task } from "../../core/task.ts";
+import { isResumable } from "../../core/task/outcomes.ts";
+import type { Task } from "../../core/task/task.ts";
 import type { ResumeFrom } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import { getObject, putObject } from "../../platform/nats/objects.ts";
+import { getObject, putObject } from "../../platform/nats/objects/objects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
 import { readSessionRecords } from "./session-records.ts";

@@ -1,7 +1,7 @@
 import { isHeader, type StoredRecord } from "../../agent/session/session-record.ts";
-import type { Task } from "../../core/task.ts";
+import type { Task } from "../../core/task/task.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import { readTranscripts } from "../../platform/nats/transcripts.ts";
+import { readTranscripts } from "../../platform/nats/messages/transcripts.ts";
 
 /** All records of one task's attempts that are looked at together. */
 const recordsBytesMax = 64 * 1_024 ** 2;

@@ -1,4 +1,4 @@
-import { didYouMeanHint } from "../../core/did-you-mean.ts";
+import { didYouMeanHint } from "../../core/text/did-you-mean.ts";
 import type { LoadedSettings } from "./load-settings.ts";
 import { SettingsError } from "./load-settings.ts";
 import type { PartName, Setting } from "./setting.ts";

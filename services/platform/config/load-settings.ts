@@ -1,5 +1,5 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { didYouMean } from "../../core/did-you-mean.ts";
+import { didYouMean } from "../../core/text/did-you-mean.ts";
 import { defaultDataDirectory } from "./data-directory.ts";
 import type { Environment, PartName, Setting } from "./setting.ts";
 import { defaultOf, flagOf, variableOf } from "./setting.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { formatDuration, parseDuration } from "../../core/duration.ts";
+import { formatDuration, parseDuration } from "../../core/text/duration.ts";
 
 /** What is configured: `agentd up`, or one of the processes that it runs. The simulated model has flags of its own. */
 export const partNames = ["up", "coordinator", "worker"] as const;

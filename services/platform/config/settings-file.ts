@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { isMap, isScalar, LineCounter, parseDocument, visit } from "yaml";
-import { didYouMeanHint } from "../../core/did-you-mean.ts";
+import { didYouMeanHint } from "../../core/text/did-you-mean.ts";
 import { settingNamed, settingNames } from "./settings.ts";
 
 /** What a file says about one setting. */

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { type Address, showAddress } from "../../platform/config/setting.ts";
 import { checkGitVersion } from "../../platform/git/git-version.ts";
-import { findNatsServer } from "../../platform/nats/find-nats-server.ts";
+import { findNatsServer } from "../../platform/nats/server/find-nats-server.ts";
 import { detectSandbox } from "../../platform/process/sandbox.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { isAgentdError } from "../../core/errors.ts";
 import { probeModels } from "../../model/pool/probe-models.ts";
 import { connectNats } from "../../platform/nats/connect.ts";
-import { askJetStream, checkStorageSafety } from "../../platform/nats/storage-safety.ts";
+import { askJetStream, checkStorageSafety } from "../../platform/nats/server/storage-safety.ts";
 import { createLogger } from "../../platform/telemetry/log.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 

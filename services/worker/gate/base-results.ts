@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { CheckResult } from "../../core/task.ts";
+import type { CheckResult } from "../../core/task/task.ts";
 import { createSingleFlight } from "../workspace/single-flight.ts";
 
 type BaseStatus = NonNullable<CheckResult["base"]>;

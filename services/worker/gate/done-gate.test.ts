@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Check } from "../../core/job.ts";
-import type { CheckResult } from "../../core/task.ts";
+import type { Check } from "../../core/job/job.ts";
+import type { CheckResult } from "../../core/task/task.ts";
 import { type DoneGateDeps, judgeDone, type ProposedResult } from "./done-gate.ts";
 import type { GateResult } from "./gate.ts";
 

@@ -1,7 +1,7 @@
 import type { Evidence } from "../../agent/context/ledger.ts";
 import type { FinishClaim } from "../../agent/tools/finish.ts";
-import type { Check } from "../../core/job.ts";
-import type { CheckResult, GateName, GateVerdict, Outcome } from "../../core/task.ts";
+import type { Check } from "../../core/job/job.ts";
+import type { CheckResult, GateName, GateVerdict, Outcome } from "../../core/task/task.ts";
 import type { GateResult } from "./gate.ts";
 import { type ChangedFile, readDiff } from "./review/changed-file.ts";
 import { type ReviewRules, reviewResult } from "./review/review.ts";

@@ -1,5 +1,5 @@
-import type { Check } from "../../core/job.ts";
-import type { CheckResult } from "../../core/task.ts";
+import type { Check } from "../../core/job/job.ts";
+import type { CheckResult } from "../../core/task/task.ts";
 import { metrics } from "../../platform/telemetry/metrics.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { Slots } from "../runner/slots.ts";

@@ -1,7 +1,7 @@
 import type { Evidence } from "../../agent/context/ledger.ts";
 import { treeSitterCheck } from "../../agent/edit/syntax-check.ts";
 import type { FinishClaim } from "../../agent/tools/finish.ts";
-import { memoryLines } from "../../core/repository-memory.ts";
+import { memoryLines } from "../../core/job/repository-memory.ts";
 import type { Usage } from "../../core/resource.ts";
 import { readNewBlob } from "../../platform/git/trees.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";

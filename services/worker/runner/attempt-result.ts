@@ -1,5 +1,5 @@
 import { noUsage, type Usage } from "../../core/resource.ts";
-import type { Outcome } from "../../core/task.ts";
+import type { Outcome } from "../../core/task/task.ts";
 import type { Assignment, AttemptRef, CompleteRequest, HeldAttempt } from "../../core/worker-protocol.ts";
 
 /** What an attempt came to: a `complete` without the fence. */

@@ -1,6 +1,6 @@
-import type { Check } from "../../core/job.ts";
+import type { Check } from "../../core/job/job.ts";
 import type { Usage } from "../../core/resource.ts";
-import type { CheckResult } from "../../core/task.ts";
+import type { CheckResult } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";

@@ -1,5 +1,5 @@
 import type { Usage } from "../../core/resource.ts";
-import type { Outcome } from "../../core/task.ts";
+import type { Outcome } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Sandbox } from "../../platform/process/sandbox.ts";
 import type { SpanRecord } from "../../platform/telemetry/span-record.ts";

@@ -1,8 +1,8 @@
 import type { ClaimReply, CompleteReply, StopSignal } from "../../core/worker-protocol.ts";
 import { pause } from "../../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
-import { pullHints, type Hint as QueuedHint } from "../../platform/nats/hints.ts";
-import { request } from "../../platform/nats/requests.ts";
+import { pullHints, type Hint as QueuedHint } from "../../platform/nats/messages/hints.ts";
+import { request } from "../../platform/nats/messages/requests.ts";
 import { subjects } from "../../platform/nats/subjects.ts";
 import type { CoordinatorClient, HintSource } from "./coordinator-client.ts";
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ChangedFiles } from "../../core/task.ts";
+import type { ChangedFiles } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { createBundle } from "../../platform/git/bundle.ts";

@@ -2,8 +2,8 @@ import type { SessionRecord } from "../../agent/session/session-record.ts";
 import type { AttemptRef } from "../../core/worker-protocol.ts";
 import { abortable } from "../../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
+import { createTranscriptWriter, type TranscriptWriter } from "../../platform/nats/messages/transcripts.ts";
 import { subjects } from "../../platform/nats/subjects.ts";
-import { createTranscriptWriter, type TranscriptWriter } from "../../platform/nats/transcripts.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { attemptKey } from "./attempt-result.ts";
 

@@ -1,6 +1,6 @@
 /** The API with a job of as many tasks as the first argument says, as a process of its own; prints its address. */
 import { randomUUID } from "node:crypto";
-import type { Write } from "../../../services/platform/nats/store.ts";
+import type { Write } from "../../../services/platform/nats/store/store.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
 import { startTestApi } from "../../support/api-server.ts";
 import { sampleHead, sampleJob, sampleTask } from "../../support/resource-samples.ts";

@@ -1,4 +1,4 @@
-import { didYouMeanHint } from "../../../core/did-you-mean.ts";
+import { didYouMeanHint } from "../../../core/text/did-you-mean.ts";
 import { type FieldDoc, kindMessages, type MessageDoc, messageDocs } from "../../../gen/agentd/v1/field_docs.ts";
 import { UsageError } from "../../resource-name.ts";
 import { exitCodes } from "../../session.ts";

@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { parseCount } from "../../../core/duration.ts";
-import { slugOf } from "../../../core/task-name.ts";
+import { slugOf } from "../../../core/task/task-name.ts";
+import { parseCount } from "../../../core/text/duration.ts";
 import { type Job, JobSchema } from "../../../gen/agentd/v1/job_pb.ts";
 import { durationFlag } from "../../global-options.ts";
 import { baseText } from "../../output/describe-job.ts";

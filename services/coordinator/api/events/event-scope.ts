@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { parseFieldSelector, type SelectableFields } from "../../../core/field-selector.ts";
 import { parseJobName, parseNamespace, parseTaskName, parseWorkerName } from "../../../core/resource-name.ts";
+import { parseFieldSelector, type SelectableFields } from "../../../core/text/field-selector.ts";
 import type { EventSchema } from "../../../gen/agentd/v1/event_pb.ts";
-import type { AgentdEvent, StoredEvent } from "../../../platform/nats/events.ts";
-import type { ResourceStore } from "../../../platform/nats/store.ts";
+import type { AgentdEvent, StoredEvent } from "../../../platform/nats/messages/events.ts";
+import type { ResourceStore } from "../../../platform/nats/store/store.ts";
 import { findJobOf } from "../../job-view.ts";
 import { time } from "../convert-resource.ts";
 import { findAnyTask, findJob, findWorker } from "../find-resource.ts";

@@ -1,6 +1,6 @@
 import { AgentdError } from "../../../core/errors.ts";
 import type { NatsLink } from "../../../platform/nats/connect.ts";
-import { eventRange, readEvents } from "../../../platform/nats/events.ts";
+import { eventRange, readEvents } from "../../../platform/nats/messages/events.ts";
 import { nextOrTick } from "../listing/next-or-tick.ts";
 import { readVersion } from "../listing/watch-changes.ts";
 import type { EventMessage, EventScope } from "./event-scope.ts";

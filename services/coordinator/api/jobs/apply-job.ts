@@ -1,7 +1,7 @@
 import { AgentdError, isAgentdError } from "../../../core/errors.ts";
-import type { Job, JobHead } from "../../../core/job.ts";
-import type { AdmittedJob } from "../../../core/job-admission.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Job, JobHead } from "../../../core/job/job.ts";
+import type { AdmittedJob } from "../../../core/job/job-admission.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
 import { updateEntry } from "../update-entry.ts";
 import type { CreateOptions } from "./create-job.ts";

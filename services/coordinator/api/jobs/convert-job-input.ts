@@ -7,7 +7,7 @@ import type {
   JobSpecInput,
   PlanInput,
   TemplateInput,
-} from "../../../core/job-input.ts";
+} from "../../../core/job/job-input.ts";
 import type {
   Check,
   ExplicitTask,

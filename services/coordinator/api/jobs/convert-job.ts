@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ExplicitTask, Job, JobHead, JobSpec, JobStatus, Plan, TaskTemplate } from "../../../core/job.ts";
+import type { ExplicitTask, Job, JobHead, JobSpec, JobStatus, Plan, TaskTemplate } from "../../../core/job/job.ts";
 import type {
   ExplicitTaskSchema,
   ForEachSchema,
@@ -9,7 +9,7 @@ import type {
   PlanSchema,
   TaskTemplateSchema,
 } from "../../../gen/agentd/v1/job_pb.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { checkMessage, conditionMessage, duration, metadataMessage, time, usageMessage } from "../convert-resource.ts";
 
 /** A job as the API gives it. `head` is absent for a job that was not written (validate_only). */

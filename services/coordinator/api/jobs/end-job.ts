@@ -1,6 +1,6 @@
-import type { Job } from "../../../core/job.ts";
+import type { Job } from "../../../core/job/job.ts";
 import type { JobName } from "../../../core/resource-name.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { closeHead, deleteJob as deleteByUid } from "../../reconcile/delete-job.ts";
 import type { ApiDeps } from "../api-deps.ts";
 import { findJob } from "../find-resource.ts";

@@ -1,9 +1,9 @@
 import { AgentdError } from "../../../core/errors.ts";
-import type { FsckDifference } from "../../../core/fsck.ts";
-import { fsckJob as compare } from "../../../core/fsck.ts";
-import type { JobHead } from "../../../core/job.ts";
+import type { JobHead } from "../../../core/job/job.ts";
+import type { FsckDifference } from "../../../core/merge/fsck.ts";
+import { fsckJob as compare } from "../../../core/merge/fsck.ts";
 import type { JobName } from "../../../core/resource-name.ts";
-import type { Task } from "../../../core/task.ts";
+import type { Task } from "../../../core/task/task.ts";
 import { listFirstParent } from "../../../platform/git/trailers.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
 import { findJob } from "../find-resource.ts";

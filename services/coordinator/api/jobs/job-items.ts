@@ -1,7 +1,7 @@
-import type { Job, PlannedItem } from "../../../core/job.ts";
-import { restorePlan } from "../../../core/plan-items.ts";
+import type { Job, PlannedItem } from "../../../core/job/job.ts";
+import { restorePlan } from "../../../core/plan/plan-items.ts";
 import type { NatsLink } from "../../../platform/nats/connect.ts";
-import { readObject } from "../../../platform/nats/objects.ts";
+import { readObject } from "../../../platform/nats/objects/objects.ts";
 
 const itemsBytesMax = 64 * 1_024 * 1_024;
 /** A job is given with its lists only while the answer stays below what every client takes. */

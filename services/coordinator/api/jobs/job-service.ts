@@ -1,12 +1,12 @@
 import { AgentdError } from "../../../core/errors.ts";
-import type { Job, JobHead } from "../../../core/job.ts";
-import type { AdmittedJob } from "../../../core/job-admission.ts";
-import { admitJob } from "../../../core/job-admission.ts";
+import type { Job, JobHead } from "../../../core/job/job.ts";
+import type { AdmittedJob } from "../../../core/job/job-admission.ts";
+import { admitJob } from "../../../core/job/job-admission.ts";
 import { parseJobName, parseNamespace } from "../../../core/resource-name.ts";
 import type { Job as JobMessage } from "../../../gen/agentd/v1/job_pb.ts";
 import type { JobService } from "../../../gen/agentd/v1/job_service_pb.ts";
 import type { ServiceImpl } from "../../../platform/grpc/service-definition.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
 import { currentTraceparent } from "../../../platform/telemetry/tracer.ts";
 import { findJob } from "../find-resource.ts";

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { sampleJobSpec } from "../../../../test/support/resource-samples.ts";
-import type { Plan } from "../../../core/job.ts";
+import type { Plan } from "../../../core/job/job.ts";
 import { fixedChanges } from "./spec-digest.ts";
 
 it.each<[string, Plan, Plan]>([

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { JobSpec } from "../../../core/job.ts";
+import type { JobSpec } from "../../../core/job/job.ts";
 
 /**
  * sha256 of a spec, in hex. The digest of an uploaded bundle does not count: an upload is how the same `url: .` travels,

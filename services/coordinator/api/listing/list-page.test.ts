@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { pageOf, readPageToken } from "./list-page.ts";
 
 const entry = (key: string): Entry<object> => ({ key, value: {}, revision: 1, timeMs: 0 });

@@ -1,5 +1,5 @@
 import { AgentdError } from "../../../core/errors.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 
 /** Where a list goes on. */
 export interface PageToken {

@@ -1,4 +1,4 @@
-import type { Entry, ResourceStore } from "../../../platform/nats/store.ts";
+import type { Entry, ResourceStore } from "../../../platform/nats/store/store.ts";
 import type { Page, PageToken, PlaceOf } from "./list-page.ts";
 import { pageOf } from "./list-page.ts";
 

@@ -1,9 +1,9 @@
-import type { SelectableFields } from "../../../core/field-selector.ts";
-import { parseFieldSelector } from "../../../core/field-selector.ts";
-import type { Job } from "../../../core/job.ts";
-import { parseLabelSelector } from "../../../core/label-selector.ts";
+import type { Job } from "../../../core/job/job.ts";
 import type { Condition, Metadata } from "../../../core/resource.ts";
-import type { Task } from "../../../core/task.ts";
+import type { Task } from "../../../core/task/task.ts";
+import type { SelectableFields } from "../../../core/text/field-selector.ts";
+import { parseFieldSelector } from "../../../core/text/field-selector.ts";
+import { parseLabelSelector } from "../../../core/text/label-selector.ts";
 import type { Worker } from "../../../core/worker.ts";
 
 /** The two selectors of a list or a watch, as a client sends them. */

@@ -1,5 +1,5 @@
 import { AgentdError } from "../../../core/errors.ts";
-import type { Change, Entry, ResourceStore } from "../../../platform/nats/store.ts";
+import type { Change, Entry, ResourceStore } from "../../../platform/nats/store/store.ts";
 import { nextOrTick } from "./next-or-tick.ts";
 
 /** One change as a watcher sees it. */

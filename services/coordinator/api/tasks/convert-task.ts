@@ -1,9 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Job } from "../../../core/job.ts";
-import type { Attempt, CheckResult, Task } from "../../../core/task.ts";
-import { renderTask } from "../../../core/template.ts";
+import type { Job } from "../../../core/job/job.ts";
+import { renderTask } from "../../../core/plan/template.ts";
+import type { Attempt, CheckResult, Task } from "../../../core/task/task.ts";
 import type { AttemptSchema, CheckResultSchema, TaskSchema, TaskSpecSchema } from "../../../gen/agentd/v1/task_pb.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { checkMessage, conditionMessage, duration, metadataMessage, time, usageMessage } from "../convert-resource.ts";
 
 /** A task as the API gives it: rendered with its job's template, which is absent when the job was just deleted. */

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AgentdError } from "../../../core/errors.ts";
-import type { Attempt, Task } from "../../../core/task.ts";
+import type { Attempt, Task } from "../../../core/task/task.ts";
 import type { GetTaskDiffResponseSchema } from "../../../gen/agentd/v1/task_service_pb.ts";
 import { diff } from "../../../platform/git/trees.ts";
 import type { FoundTask } from "../find-resource.ts";

@@ -1,10 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { isEnded } from "../../../core/outcomes.ts";
-import type { Task } from "../../../core/task.ts";
+import { isEnded } from "../../../core/task/outcomes.ts";
+import type { Task } from "../../../core/task/task.ts";
 import type { LogEntrySchema } from "../../../gen/agentd/v1/task_service_pb.ts";
+import type { TranscriptItem } from "../../../platform/nats/messages/transcripts.ts";
+import { readTranscripts } from "../../../platform/nats/messages/transcripts.ts";
 import { isUid } from "../../../platform/nats/subjects.ts";
-import type { TranscriptItem } from "../../../platform/nats/transcripts.ts";
-import { readTranscripts } from "../../../platform/nats/transcripts.ts";
 import type { ApiDeps } from "../api-deps.ts";
 import { time } from "../convert-resource.ts";
 import { isOnWay, recordEntry, type SessionWay, wayTo } from "./task-records.ts";

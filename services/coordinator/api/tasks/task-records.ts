@@ -1,6 +1,6 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import type { LogEntrySchema } from "../../../gen/agentd/v1/task_service_pb.ts";
-import type { TranscriptItem } from "../../../platform/nats/transcripts.ts";
+import type { TranscriptItem } from "../../../platform/nats/messages/transcripts.ts";
 import { time } from "../convert-resource.ts";
 
 /** Where each attempt of one way through a task's sessions ends: its last turn. */

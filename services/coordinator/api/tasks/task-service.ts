@@ -1,10 +1,10 @@
-import type { Job } from "../../../core/job.ts";
+import type { Job } from "../../../core/job/job.ts";
 import type { JobName } from "../../../core/resource-name.ts";
 import { parseJobName, parseTaskName } from "../../../core/resource-name.ts";
-import type { Task } from "../../../core/task.ts";
+import type { Task } from "../../../core/task/task.ts";
 import type { TaskService } from "../../../gen/agentd/v1/task_service_pb.ts";
 import type { ServiceImpl } from "../../../platform/grpc/service-definition.ts";
-import type { Entry, ResourceStore } from "../../../platform/nats/store.ts";
+import type { Entry, ResourceStore } from "../../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
 import { findAnyTask, findJob, findTask } from "../find-resource.ts";
 import { readPageToken } from "../listing/list-page.ts";

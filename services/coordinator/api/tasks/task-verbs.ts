@@ -1,9 +1,9 @@
-import { deadlineMs } from "../../../core/dispatch-order.ts";
 import { AgentdError } from "../../../core/errors.ts";
-import type { Task } from "../../../core/task.ts";
-import type { TaskEvent } from "../../../core/task-machine.ts";
-import { taskRules, transition } from "../../../core/task-machine.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import { deadlineMs } from "../../../core/task/dispatch-order.ts";
+import type { Task } from "../../../core/task/task.ts";
+import type { TaskEvent } from "../../../core/task/task-machine.ts";
+import { taskRules, transition } from "../../../core/task/task-machine.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
 import type { ApiDeps } from "../api-deps.ts";
 import type { FoundTask } from "../find-resource.ts";

@@ -4,7 +4,7 @@ import type { Worker } from "../../../core/worker.ts";
 import type { WorkerSchema } from "../../../gen/agentd/v1/worker_pb.ts";
 import type { WorkerService } from "../../../gen/agentd/v1/worker_service_pb.ts";
 import type { ServiceImpl } from "../../../platform/grpc/service-definition.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keyPrefixes } from "../../../platform/nats/subjects.ts";
 import type { ApiDeps } from "../api-deps.ts";
 import { metadataMessage, time } from "../convert-resource.ts";

@@ -2,7 +2,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { AgentdError } from "../../../core/errors.ts";
 import type { Worker, WorkerSpec, WorkerState } from "../../../core/worker.ts";
-import type { Entry } from "../../../platform/nats/store.ts";
+import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
 import type { ApiDeps } from "../api-deps.ts";
 import { updateEntry } from "../update-entry.ts";
