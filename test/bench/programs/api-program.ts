@@ -21,4 +21,5 @@ const writes: Write[] = [
 ];
 for (let at = 0; at < writes.length; at += batch) await api.store.commit(writes.slice(at, at + batch), signal);
 process.stdout.write(`${JSON.stringify({ address: api.address })}\n`);
-process.stdin.resume().once("end", () => process.exit(0));
+// Its NATS server would outlive it.
+process.stdin.resume().once("end", () => void api[Symbol.asyncDispose]().then(() => process.exit(0)));
