@@ -72,6 +72,9 @@ it("whatever starts first waits for the others and says so: worker, NATS, coordi
   await stage.simulator().ready();
   expect(await ctl(["wait", "job/patient", "--timeout=90s"])).toMatchObject({ code: 0 });
   expect((await ctl(["fsck", "job/patient"])).stdout).toContain("1 tasks, 1 merge commits, 0 differences");
-  expect((await fetch(`http://${workerHttp}/readyz`)).status).toBe(200);
+  // The worker looks at the model server every few seconds: a quick job may end before it has seen it.
+  await eventually("a worker that says that it is ready", async () =>
+    (await fetch(`http://${workerHttp}/readyz`)).status === 200 ? true : undefined,
+  );
   expect([worker.isRunning, coordinator.isRunning]).toEqual([true, true]);
 }, 180_000);
