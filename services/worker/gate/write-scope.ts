@@ -1,4 +1,4 @@
-import picomatch from "picomatch";
+import { pathsOutOfScope } from "../../core/task/write-scope.ts";
 import type { WritePattern } from "../../core/worker-protocol.ts";
 
 /** Paths shown in a message. */
@@ -14,11 +14,10 @@ export function outsideWrites(
   changed: readonly string[],
   writes: readonly WritePattern[] | undefined,
 ): readonly string[] {
-  if (writes === undefined) return [];
-  const literals = new Set(writes.filter((each) => each.isLiteral).map((each) => normalize(each.pattern)));
-  const globs = writes.filter((each) => !each.isLiteral).map((each) => normalize(each.pattern));
-  const isMatch = picomatch(globs, { dot: true });
-  return changed.filter((path) => !literals.has(path) && !(globs.length > 0 && isMatch(path)));
+  return pathsOutOfScope(
+    changed,
+    writes?.map((each) => ({ ...each, pattern: normalize(each.pattern) })),
+  );
 }
 
 /** One sentence about the paths of {@link outsideWrites}. */
