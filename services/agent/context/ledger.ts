@@ -1,5 +1,6 @@
 import { clipEnd } from "../clip.ts";
 import type { Step } from "../guards/observation.ts";
+import { changingTools } from "../tools/changing-tools.ts";
 import { testFailures } from "./test-failures.ts";
 
 /**
@@ -43,8 +44,6 @@ const memoriesMax = 20;
 const noteCharsMax = 500;
 const errorCharsMax = 400;
 const commandCharsMax = 200;
-const changingTools = new Set(["write", "edit", "multi_edit", "apply_patch"]);
-
 /** An empty ledger for one attempt. */
 export function createLedger(): Ledger {
   const state: State = {

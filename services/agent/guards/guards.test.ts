@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { seededRandom } from "../../../test/support/jobs.ts";
 import { createGuards } from "./guards.ts";
 import type { Step } from "./observation.ts";
 
@@ -10,22 +11,11 @@ interface Trace {
   readonly onset: number;
 }
 
-/** A repeatable source of numbers in [0, 1): mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const made = (tool: string, args: unknown, result: string, isError = false): Made => ({ tool, args, result, isError });
 
 /** An honest run: looks around, then edits and tests again and again; with polling, repeated looks and stubborn failures. */
 function goodTrace(seed: number): readonly Made[] {
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const pick = (count: number) => Math.floor(random() * count);
   const steps: Made[] = [];
   const file = () => `src/file-${pick(8)}.ts`;
@@ -53,7 +43,7 @@ function goodTrace(seed: number): readonly Made[] {
 
 /** A run that starts well and then goes round in one of the ways that were seen in open models. */
 function loopTrace(seed: number): Trace {
-  const random = seeded(seed * 31 + 7);
+  const random = seededRandom(seed * 31 + 7);
   const start = goodTrace(seed).slice(0, 4 + Math.floor(random() * 8));
   const again = (cycle: readonly Made[]) =>
     Array.from({ length: 60 }, (_, index) => cycle[index % cycle.length] as Made);

@@ -1,3 +1,4 @@
+import { changingTools } from "../tools/changing-tools.ts";
 import { callKey, resultKey, type Step } from "./observation.ts";
 
 /** `steps` calls in a row brought nothing new. */
@@ -13,9 +14,6 @@ const nudgeAt = 12;
 const stuckAt = 20;
 /** Calls and results remembered; beyond that the oldest count as new again. */
 const rememberedMax = 4_096;
-
-/** Tools whose success is a change of the tree. */
-const changingTools = new Set(["write", "edit", "multi_edit", "apply_patch"]);
 
 /**
  * A call is progress when it changed a file, when its result says something that no earlier result said, or when a command that

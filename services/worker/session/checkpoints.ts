@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { changingTools } from "../../agent/tools/changing-tools.ts";
 import type { Checkpoint, TurnRecord } from "../../agent/transcript.ts";
 import { createBundle } from "../../platform/git/bundle.ts";
 import { harvest } from "../../platform/git/harvest.ts";
@@ -31,7 +32,6 @@ export interface CheckpointDeps {
   readonly logger: Logger;
 }
 
-const changingTools = new Set(["write", "edit", "multi_edit", "apply_patch"]);
 const timeoutMs = 30_000;
 const filesMax = 5_000;
 const filesBytesMax = 64 * 1_024 ** 2;
