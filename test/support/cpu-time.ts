@@ -1,30 +1,37 @@
 import process from "node:process";
 
-const rounds = 5;
-/** Below this a measurement says nothing. */
-const floorMs = 1;
+/**
+ * The least processor time that says something, in milliseconds: kernels account it late by up to one tick (4 ms at 250 Hz), so
+ * one short run may count as nothing, or as the tick.
+ */
+const sampleMs = 40;
+const rounds = 3;
 
-/** Processor time of this thread while `run` runs, in milliseconds: what else the machine does counts little. */
-export async function cpuMs(run: () => unknown): Promise<number> {
-  const before = process.threadCpuUsage();
-  await run();
-  const { user, system } = process.threadCpuUsage(before);
-  return (user + system) / 1_000;
-}
+/** A growth between that of linear and of quadratic time, for {@link growthOfSixteenfold}: a factor of four off either. */
+export const growthMax = 64;
 
 /**
- * How many times longer `run` takes for four times `size`: about 4 where time grows as the input does, 16 where it grows as
- * its square. The least of five rounds each; below a millisecond all counts as a millisecond.
+ * How many times longer `run` takes for sixteen times `size`: about 16 where time grows as the input does, 256 where it grows as
+ * its square. Counts processor time of this thread, so what else the machine does counts little. The large size has up to three
+ * rounds, and the least counts: noise makes a run longer, never shorter.
  */
-export async function growthOfFourfold(size: number, run: (size: number) => unknown): Promise<number> {
-  let small = Number.POSITIVE_INFINITY;
-  let large = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < rounds; round += 1) {
-    small = Math.min(small, await cpuMs(() => run(size)));
-    large = Math.min(large, await cpuMs(() => run(4 * size)));
+export async function growthOfSixteenfold(size: number, run: (size: number) => unknown): Promise<number> {
+  await run(size);
+  const small = Math.min(await meanCpuMs(() => run(size)), await meanCpuMs(() => run(size)));
+  let growth = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < rounds && growth > growthMax; round += 1) {
+    growth = Math.min(growth, (await meanCpuMs(() => run(16 * size))) / small);
   }
-  return large / Math.max(small, floorMs);
+  return growth;
 }
 
-/** A growth between that of linear and of quadratic time, for {@link growthOfFourfold}. */
-export const growthMax = 10;
+/** Processor time of one run of `run`, in milliseconds: the mean of as many as it takes to be measured. */
+export async function meanCpuMs(run: () => unknown): Promise<number> {
+  const before = process.threadCpuUsage();
+  for (let count = 1; ; count += 1) {
+    await run();
+    const { user, system } = process.threadCpuUsage(before);
+    const spentMs = (user + system) / 1_000;
+    if (spentMs >= sampleMs) return spentMs / count;
+  }
+}
