@@ -96,6 +96,37 @@ it("lets a wake shorten a time to come back, but not a firm gap", async () => {
   await stop();
 });
 
+it("lets a key rest after a long look: the wakes of that time are one run", async () => {
+  let nowMs = 0;
+  let runs = 0;
+  const stopping = new AbortController();
+  const loop = createKeyedLoop({
+    name: "test",
+    log,
+    concurrent: 2,
+    monotonicMs: () => nowMs,
+    async reconcile(key) {
+      if (key === "heavy") runs += 1;
+      // The look at the job; what is waited for afterwards costs this thread nothing.
+      nowMs += key === "heavy" ? 5 : 0;
+      return undefined;
+    },
+  });
+  const ended = loop.run(stopping.signal);
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+  loop.wake("heavy");
+  await turn();
+  for (let count = 0; count < 10; count += 1) {
+    loop.wake("heavy");
+    await turn();
+  }
+  expect(runs).toBe(1);
+  await until(() => runs === 2);
+  stopping.abort();
+  await ended;
+  expect(runs).toBe(2);
+});
+
 it("waits for the runs in flight when it is stopped, and starts nothing more", async () => {
   let hasEnded = false;
   const { loop, stop } = start(async (_key, signal) => {

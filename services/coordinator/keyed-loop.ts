@@ -1,7 +1,7 @@
 import { isAgentdError } from "../core/errors.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 
-/** A reconcile loop: never one key twice at a time, a failed key again after a back-off. */
+/** A reconcile loop: never one key twice at a time, a failed key again after a back-off, and rest after a long look. */
 export interface KeyedLoop {
   /** Something about `key` may have changed. Any number of calls before the next run are one. */
   wake(key: string): void;
@@ -15,6 +15,8 @@ export interface KeyedLoopOptions {
   readonly log: Logger;
   /** Keys that are reconciled at once. */
   readonly concurrent: number;
+  /** Default `performance.now`. */
+  readonly monotonicMs?: () => number;
   /** Converges one key; undefined waits for the next wake. */
   reconcile(key: string, signal: AbortSignal): Promise<NextRun | undefined>;
 }
@@ -30,6 +32,13 @@ const firstBackOffMs = 100;
 const longestBackOffMs = 10_000;
 /** A lost compare-and-swap is normal: look again soon. */
 const conflictMs = 10;
+/**
+ * A look at a job of 10,000 tasks takes some ms of the only thread, and each of its tasks changes several times: a key rests
+ * this many times as long as its look took, the time until its first wait. Below a millisecond none is worth a timer.
+ */
+const restFactor = 20;
+const restFromMs = 1;
+const restMaxMs = 1_000;
 
 /** An idle loop; keys that are woken before `run` are its first. */
 export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
@@ -40,21 +49,28 @@ export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
   const delayed = new Map<string, { readonly timer: NodeJS.Timeout; readonly isFirm: boolean }>();
   let stopSignal: AbortSignal | undefined;
 
-  const later = (key: string, afterMs: number, isFirm: boolean): void => {
+  const monotonicMs = options.monotonicMs ?? (() => performance.now());
+
+  const later = (key: string, afterMs: number, isFirm: boolean, then: (key: string) => void): void => {
     const timer = setTimeout(() => {
       delayed.delete(key);
-      wake(key);
+      then(key);
     }, afterMs);
     delayed.set(key, { timer, isFirm });
   };
   const reconcile = async (key: string, signal: AbortSignal): Promise<void> => {
     try {
-      const next = await options.reconcile(key, signal);
+      const startedMs = monotonicMs();
+      const run = options.reconcile(key, signal);
+      const restMs = restAfter(monotonicMs() - startedMs);
+      const next = await run;
       failures.delete(key);
-      if (next !== undefined && !signal.aborted) later(key, next.afterMs, next.isFirm ?? false);
+      if (signal.aborted) return;
+      if (next !== undefined && next.afterMs >= restMs) later(key, next.afterMs, next.isFirm ?? false, wake);
+      else if (restMs > 0) later(key, restMs, true, next === undefined ? startReady : wake);
     } catch (error) {
       if (signal.aborted) return;
-      later(key, backOffMs(options, failures, key, error), true);
+      later(key, backOffMs(options, failures, key, error), true, wake);
     }
   };
   const startReady = (): void => {
@@ -91,6 +107,10 @@ export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
       await Promise.all(running.values());
     },
   };
+}
+
+function restAfter(lookMs: number): number {
+  return lookMs < restFromMs ? 0 : Math.min(restFactor * lookMs, restMaxMs);
 }
 
 function backOffMs(options: KeyedLoopOptions, failures: Map<string, number>, key: string, error: unknown): number {

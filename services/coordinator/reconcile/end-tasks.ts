@@ -75,9 +75,10 @@ function plannedEnds(view: JobEntries, nowMs: number): readonly Ending[] {
     const message = `the job's activeDeadlineSeconds (${job.spec.activeDeadlineSeconds}) are over`;
     return all({ type: "DeadlineExceeded", message });
   }
+  const dependent = open.filter((entry) => entry.value.spec.dependsOn.length > 0);
+  if (dependent.length === 0) return [];
   const siblings = siblingsOf(view.tasks.map((entry) => entry.value));
-  return open.flatMap((entry) => {
-    if (entry.value.spec.dependsOn.length === 0) return [];
+  return dependent.flatMap((entry) => {
     const blocker = findBlocker({ job, head }, entry.value, siblings, nowMs);
     if (blocker?.kind !== "DependencyFailed") return [];
     const message = `its dependency ${blocker.task} is ${blocker.state}`;

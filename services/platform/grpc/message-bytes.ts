@@ -2,10 +2,23 @@ import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufb
 import { create, fromBinary, isMessage, toBinary } from "@bufbuild/protobuf";
 import { AgentdError } from "../../core/errors.ts";
 
-/** The bytes of a message. */
+/** Messages that are sent more than once, with their bytes from the first time on. */
+const repeated = new WeakMap<object, Buffer | "not yet">();
+
+/** Has {@link encodeMessage} keep the bytes of this message, which must not change any more, for as long as it lives. */
+export function encodedOnce<T extends object>(init: T): T {
+  if (!repeated.has(init)) repeated.set(init, "not yet");
+  return init;
+}
+
+/** The bytes of a message: not to be changed, since they may be somebody else's too. */
 export function encodeMessage<D extends DescMessage>(desc: D, init: MessageInitShape<D>): Buffer {
+  const kept = repeated.get(init);
+  if (kept !== undefined && kept !== "not yet") return kept;
   const bytes = toBinary(desc, create(desc, init));
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (kept !== undefined) repeated.set(init, buffer);
+  return buffer;
 }
 
 /**

@@ -13,7 +13,8 @@ import { findJob } from "../find-resource.ts";
 import { readPageToken } from "../listing/list-page.ts";
 import type { ListSnapshots } from "../listing/list-snapshot.ts";
 import { jobFields, parseSelectors, selection, selectionText } from "../listing/select.ts";
-import { watchChanges } from "../listing/watch-changes.ts";
+import { createSharedChanges } from "../listing/shared-changes.ts";
+import { type WatchEvent, watchChanges } from "../listing/watch-changes.ts";
 import { applyJob } from "./apply-job.ts";
 import { jobMessage } from "./convert-job.ts";
 import { jobInput } from "./convert-job-input.ts";
@@ -32,6 +33,11 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
   const { store } = deps;
   const message = (entry: Entry<Job>, head?: JobHead) =>
     jobMessage(entry, head ?? store.get<JobHead>(keys.head(entry.value.metadata.uid))?.value);
+  const changeMessage = createSharedChanges(({ type, entry, resourceVersion }: WatchEvent<Job>) => ({
+    type,
+    resourceVersion,
+    ...(entry === undefined ? {} : { job: message(entry) }),
+  }));
   return {
     async createJob({ parent, job, requestId, validateOnly }, { signal }) {
       const traceparent = currentTraceparent();
@@ -78,9 +84,7 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
         resourceVersion,
         bookmarkMs: deps.bookmarkMs ?? 10_000,
       };
-      for await (const { type, entry, resourceVersion: version } of watchChanges<Job>(store, scope, signal)) {
-        yield { type, resourceVersion: version, ...(entry === undefined ? {} : { job: message(entry) }) };
-      }
+      for await (const event of watchChanges<Job>(store, scope, signal)) yield changeMessage(event);
     },
     async cancelJob({ name }, { signal }) {
       return message(await cancelJob(deps, parseJobName("name", name), signal));

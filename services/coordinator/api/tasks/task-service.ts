@@ -10,7 +10,8 @@ import { findAnyTask, findJob, findTask } from "../find-resource.ts";
 import { readPageToken } from "../listing/list-page.ts";
 import type { ListSnapshots } from "../listing/list-snapshot.ts";
 import { parseSelectors, selection, selectionText, taskFields } from "../listing/select.ts";
-import { watchChanges } from "../listing/watch-changes.ts";
+import { createSharedChanges } from "../listing/shared-changes.ts";
+import { type WatchEvent, watchChanges } from "../listing/watch-changes.ts";
 import type { GitApiDeps } from "../repositories/git-work.ts";
 import { taskMessage } from "./convert-task.ts";
 import { rewindTask } from "./rewind-task.ts";
@@ -33,6 +34,11 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
     const own = job?.metadata.uid === metadata.uid ? job : undefined;
     return taskMessage(entry, own, own === undefined ? "" : deps.waiting.waitingFor(entry.value, own));
   };
+  const changeMessage = createSharedChanges(({ type, entry, resourceVersion }: WatchEvent<Task>) => ({
+    type,
+    resourceVersion,
+    ...(entry === undefined ? {} : { task: message(entry) }),
+  }));
   return {
     async getTask({ name }) {
       return message(findAny(name).task);
@@ -63,9 +69,7 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
         resourceVersion,
         bookmarkMs: deps.bookmarkMs ?? 10_000,
       };
-      for await (const { type, entry, resourceVersion: version } of watchChanges<Task>(store, scope, signal)) {
-        yield { type, resourceVersion: version, ...(entry === undefined ? {} : { task: message(entry) }) };
-      }
+      for await (const event of watchChanges<Task>(store, scope, signal)) yield changeMessage(event);
     },
     async retryTask({ name }, { signal }) {
       return message(await retryTask(deps, find(name), signal));
