@@ -4,7 +4,7 @@ import { formatDuration } from "../core/text/duration.ts";
 import type { ChatModel, ChatReply, ChatUsage, TokenCounter } from "../model/chat.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import type { AgentLimits, AgentOutcome, AgentResult } from "./agent-result.ts";
-import { type Asking, chantReason, createAsking } from "./ask-model.ts";
+import { type Answer, type Asking, chantReason, createAsking } from "./ask-model.ts";
 import type { RepositoryInstructions } from "./context/instructions.ts";
 import { createConversationFitter } from "./context/keep-fitting.ts";
 import { createLedger, type Evidence, type Ledger } from "./context/ledger.ts";
@@ -14,13 +14,14 @@ import { inTurn } from "./in-turn.ts";
 import { nudge, nudgesMax } from "./nudge.ts";
 import { openingMessages } from "./prompt.ts";
 import { type CallsResult, runCalls } from "./run-calls.ts";
+import { scarceBudgets } from "./scarce-budgets.ts";
+import type { PendingAnswer } from "./session/branch.ts";
 import type { RebuiltRun } from "./session/rebuild.ts";
-import type { SessionStart } from "./session/session-record.ts";
+import type { CommandStart, SessionStart } from "./session/session-record.ts";
 import type { FinishClaim } from "./tools/finish.ts";
 import type { ToolSet } from "./tools/tool-set.ts";
 import {
   addChatUsage,
-  boundTurnRecord,
   type CallRecord,
   noCounts,
   plainText,
@@ -62,9 +63,9 @@ export interface AgentDeps {
   readonly judge: JudgeDone;
   /** Told once, before the first turn. Default: nobody. */
   onSession?(start: SessionStart): Promise<void>;
-  /** Told of a turn's commands before the first of them runs. Default: nobody. */
-  onCommands?(turn: number, commands: readonly string[]): Promise<void>;
-  /** Stores a turn before the next one starts; what it throws ends the run. Bounded as `transcript.ts` says. */
+  /** Told of a command before it runs, and waited for: what it throws ends the run. Default: nobody. */
+  onCommand?(started: CommandStart): Promise<void>;
+  /** Stores a turn before the next one starts; what it throws ends the run. */
   onTurn(turn: TurnRecord): Promise<void>;
   readonly log: Logger;
 }
@@ -77,8 +78,6 @@ const repairsMax = 2;
 const chantsMax = 2;
 /** Calls in a row without any argument after which the next answer must be a checked call: the model lost its own thoughts. */
 const emptyCallsMax = 2;
-/** Share of the turns, tokens or time at which the model is told once that they run out. */
-const warnAt = 0.8;
 
 /**
  * Lets the model work with the tools until it calls finish or a limit ends it. Each call of `deps.onTurn` is one turn, in order.
@@ -125,6 +124,7 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
     ...counts,
     notes: "",
     nudge: "",
+    pending: resume?.pending,
   };
   try {
     const digest = toolsDigest(deps.tools.schemas);
@@ -170,6 +170,8 @@ interface Run extends Writable<Omit<RunCounts, "usedMs">> {
   /** Of the present turn, as {@link TurnSession} has them. */
   notes: string;
   nudge: string;
+  /** Answered before this life began; used up by the first turn. */
+  pending: PendingAnswer | undefined;
 }
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -197,7 +199,9 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
   const isRequired = run.textTurns > nudgesMax || run.emptyCalls >= emptyCallsMax;
   const toolChoice: TurnRecord["toolChoice"] = isRequired ? "required" : "auto";
   const requestDigest = run.conversation.digest();
-  const answer = await run.asking.ask(toolChoice, run.signal);
+  const { pending } = run;
+  run.pending = undefined;
+  const answer = pending === undefined ? await run.asking.ask(toolChoice, run.signal) : asked(pending);
   if ("exhausted" in answer) return { outcome: "MaxTurns", detail: answer.exhausted };
   const { reply, compactions, summaries } = answer;
   const atMs = run.deps.clock.now();
@@ -224,11 +228,13 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
       session: turnSession(run, isLast),
     };
     const callsOmitted = reply.toolCalls.length - calls.length;
-    return run.deps.onTurn(boundTurnRecord({ ...record, calls, callsOmitted }));
+    return run.deps.onTurn({ ...record, calls, callsOmitted });
   };
   let ending: Ending | undefined;
   try {
-    ending = await useReply(run, reply, calls);
+    const isWhole = compactions.length === 0;
+    const kept = isWhole ? { answer: { requestDigest, reply: { ...reply, usage } } } : {};
+    ending = await useReply(run, reply, { records: calls, kept, started: pending?.started ?? [] });
   } catch (error) {
     // The time ran out in a tool: what was done up to here is still worth reading.
     if (run.wall.signal.aborted) await store(true);
@@ -236,6 +242,10 @@ async function takeTurn(run: Run): Promise<Ending | undefined> {
   }
   await store(ending !== undefined);
   return ending;
+}
+
+function asked(pending: PendingAnswer): Exclude<Answer, { readonly exhausted: string }> {
+  return { reply: pending.reply, compactions: [], summaries: [] };
 }
 
 function turnSession(run: Run, isLast: boolean): TurnSession {
@@ -251,12 +261,20 @@ function turnSession(run: Run, isLast: boolean): TurnSession {
   };
 }
 
-async function useReply(run: Run, reply: ChatReply, records: CallRecord[]): Promise<Ending | undefined> {
+async function useReply(
+  run: Run,
+  reply: ChatReply,
+  turn: {
+    readonly records: CallRecord[];
+    readonly kept: Pick<CommandStart, "answer">;
+    readonly started: readonly number[];
+  },
+): Promise<Ending | undefined> {
   if (reply.cutReason === chantReason) run.chants += 1;
   if (run.chants >= chantsMax) return { outcome: "StuckLoop", detail: `in ${run.chants} answers ${chantReason}` };
   const calls = run.conversation.addReply(reply, run.turns);
   if (calls.length === 0) return withoutCalls(run, reply);
-  for (const call of calls) run.emptyCalls = isEmptyCall(call.arguments) ? run.emptyCalls + 1 : 0;
+  for (const call of calls) run.emptyCalls = emptyCall.test(call.arguments) ? run.emptyCalls + 1 : 0;
   const result = await runCalls(
     {
       tools: run.deps.tools,
@@ -266,13 +284,30 @@ async function useReply(run: Run, reply: ChatReply, records: CallRecord[]): Prom
       guards: run.guards,
       ledger: run.ledger,
       judge: (claim) => judged(run, claim),
-      onCommands: async (commands) => run.deps.onCommands?.(run.turns, commands),
+      onCommand: (call, command) => tellCommand(run, { turn: run.turns, call, command, ...turn.kept }),
     },
-    { turn: run.turns, calls, isTruncated: reply.isTruncated, records, lastNotes: () => budgetWarning(run) },
+    {
+      turn: run.turns,
+      calls,
+      isTruncated: reply.isTruncated,
+      records: turn.records,
+      lastNotes: () => budgetWarning(run),
+      started: turn.started,
+    },
     run.signal,
   );
   run.notes = result.notes;
   return afterCalls(run, result);
+}
+
+/** Nothing that may have effects outside starts before it is known that it did; the time of waiting for that does not count. */
+async function tellCommand(run: Run, started: CommandStart): Promise<void> {
+  run.wall.setWaiting(true);
+  try {
+    await run.deps.onCommand?.(started);
+  } finally {
+    run.wall.setWaiting(false);
+  }
 }
 
 function afterCalls(run: Run, result: CallsResult): Ending | undefined {
@@ -289,9 +324,7 @@ function afterCalls(run: Run, result: CallsResult): Ending | undefined {
   return { outcome: "ProtocolViolation", detail };
 }
 
-function isEmptyCall(args: string): boolean {
-  return /^\s*(?:\{\s*\})?\s*$/u.test(args);
-}
+const emptyCall = /^\s*(?:\{\s*\})?\s*$/u;
 
 function withoutCalls(run: Run, reply: ChatReply): Ending | undefined {
   run.textTurns += 1;
@@ -334,15 +367,11 @@ function finished(claim: FinishClaim): Ending {
 }
 
 function budgetWarning(run: Run): readonly string[] {
-  const { turnsMax, tokensMax, wallMs } = run.task.limits;
-  const scarce = [
-    ...(run.turns >= turnsMax * warnAt ? [`turns (${run.turns} of ${turnsMax})`] : []),
-    ...(usedTokens(run) >= tokensMax * warnAt ? [`tokens (${usedTokens(run)} of ${tokensMax})`] : []),
-    ...(run.wall.usedMs() >= wallMs * warnAt ? [`time (of ${formatDuration(wallMs)})`] : []),
-  ];
-  if (run.hasWarned || scarce.length === 0) return [];
+  const used = { turns: run.turns, tokens: usedTokens(run), wallMs: run.wall.usedMs() };
+  const warning = run.hasWarned ? undefined : scarceBudgets(used, run.task.limits);
+  if (warning === undefined) return [];
   run.hasWarned = true;
-  return [`Nearly used up: your ${scarce.join(", ")}. Complete the change now and call finish.`];
+  return [warning];
 }
 
 function finishRun(run: Run, ending: Ending): AgentResult {

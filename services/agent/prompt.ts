@@ -92,6 +92,8 @@ function explainOutcome(outcome: Notice["outcome"]): string {
     case "NoChange":
     case "AlreadyDone":
       return `An earlier attempt changed no file (${outcome}), but the task asks for a change.`;
+    case "LeaseLost":
+      return "An earlier attempt was lost with its machine, and its changes of the files are gone: do the task again.";
     default:
       return `An earlier attempt failed (${outcome}). Its changes are gone: do the task again, and avoid this:`;
   }

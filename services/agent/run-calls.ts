@@ -32,8 +32,8 @@ interface CallDeps {
   readonly ledger: Ledger;
   /** Undefined accepts a finish; else what the model is told instead. */
   judge(claim: FinishClaim): Promise<string | undefined>;
-  /** Told of the commands of the reply before the first of them runs. */
-  onCommands(commands: readonly string[]): Promise<void>;
+  /** Told of a command, the call at `index`, before it runs. */
+  onCommand(index: number, command: string): Promise<void>;
 }
 
 interface ReplyCalls {
@@ -44,6 +44,8 @@ interface ReplyCalls {
   readonly records: CallRecord[];
   /** Appended to the last result. */
   readonly lastNotes: () => readonly string[];
+  /** Calls that were started in a life before, from 0: neither they nor what stands behind the first of them is run. */
+  readonly started?: readonly number[];
 }
 
 /**
@@ -51,15 +53,16 @@ interface ReplyCalls {
  * @throws the signal's reason when aborted; calls not yet run stay unanswered then.
  */
 export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortSignal): Promise<CallsResult> {
-  const checked = reply.calls.map((call, index) => checkOne(deps.tools, call, index, reply.isTruncated));
+  const checked = reply.calls.map(
+    (call, index) => lostCall(reply.started ?? [], index) ?? checkOne(deps.tools, call, index, reply.isTruncated),
+  );
   const results: string[] = [];
   const notes: string[] = [];
   let stuck: string | undefined;
-  const commands = checked.flatMap((verdict) => ("valid" in verdict ? commandOf(verdict.valid) : []));
-  if (commands.length > 0) await deps.onCommands(commands);
   for (const [index, call] of reply.calls.entries()) {
     const verdict = checked[index];
     if (verdict === undefined) continue;
+    for (const command of "valid" in verdict ? commandOf(verdict.valid) : []) await deps.onCommand(index, command);
     const startedMs = deps.clock.now();
     const result =
       "problem" in verdict ? { content: verdict.problem, isError: true } : await deps.tools.run(verdict.valid, signal);
@@ -94,9 +97,10 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
   }
   const valid = checked.flatMap((verdict) => ("valid" in verdict ? [verdict.valid] : []));
   const finish = objection === undefined ? valid.find((call) => call.finish !== undefined)?.finish : undefined;
-  const problem = checked.flatMap((verdict) => ("problem" in verdict ? [verdict.problem] : []))[0];
+  const refused = checked.flatMap((verdict) => ("problem" in verdict ? [verdict] : []));
+  const problem = refused.find(({ isLost }) => isLost !== true)?.problem;
   return {
-    validCount: valid.length,
+    validCount: valid.length + refused.filter(({ isLost }) => isLost === true).length,
     notes: suffix,
     ...(finish === undefined ? {} : { finish }),
     ...(problem === undefined ? {} : { problem }),
@@ -128,7 +132,18 @@ function commandOf(call: CheckedCall): readonly string[] {
   return "command" in call.args && typeof call.args.command === "string" ? [call.args.command] : [];
 }
 
-type Checked = { readonly valid: CheckedCall } | { readonly problem: string };
+type Checked = { readonly valid: CheckedCall } | { readonly problem: string; readonly isLost?: true };
+
+/** Told instead of running what may have run before. */
+function lostCall(started: readonly number[], index: number): Checked | undefined {
+  if (started.length === 0 || index < Math.min(...started)) return undefined;
+  const problem = started.includes(index)
+    ? "The machine was lost while this command ran, or just before or after: it may have run, wholly or in part, and its output is " +
+      "lost. What it did to the files of the repository was taken back; what it changed outside of them is still so. Look before you " +
+      "run it again."
+    : "Not run: the machine was lost before this call.";
+  return { problem, isLost: true };
+}
 
 function checkOne(tools: ToolSet, call: ToolCall, index: number, isTruncated: boolean): Checked {
   if (index >= callsPerReplyMax) {

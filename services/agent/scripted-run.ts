@@ -1,8 +1,9 @@
 import { pino } from "pino";
 import type { ChatRequest } from "../model/chat.ts";
-import { type JudgeDone, runAgent } from "./agent-loop.ts";
+import { type AgentDeps, type JudgeDone, runAgent } from "./agent-loop.ts";
 import type { AgentLimits, AgentResult } from "./agent-result.ts";
 import { fixedWindow, type ScriptStep, scriptedModel } from "./scripted-model.ts";
+import type { RebuiltRun } from "./session/rebuild.ts";
 import type { TemporaryWorktree } from "./temporary-worktree.ts";
 import type { TurnRecord } from "./transcript.ts";
 
@@ -29,6 +30,7 @@ export async function runScript(
       instructions: tree.instructions,
       clock: options.clock ?? { now: () => Date.now() },
       judge: options.judge ?? (async () => undefined),
+      ...(options.onCommand === undefined ? {} : { onCommand: options.onCommand }),
       onTurn: async (turn) => void turns.push(turn),
       log: pino({ level: "silent" }),
     },
@@ -40,6 +42,7 @@ export async function runScript(
       affinityKey: "key",
       traceparent: "00-trace",
       outputTokensMax: 500,
+      ...(options.resume === undefined ? {} : { resume: options.resume }),
     },
     options.signal ?? new AbortController().signal,
   );
@@ -53,4 +56,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly windowTokens?: number;
   readonly judge?: JudgeDone;
+  readonly onCommand?: NonNullable<AgentDeps["onCommand"]>;
+  readonly resume?: RebuiltRun;
 }

@@ -101,14 +101,17 @@ export interface TurnRecord {
   readonly session?: TurnSession;
   /** Absent where it was not stored: nobody can go on behind this turn. */
   readonly checkpoint?: Checkpoint;
+  /** Object in bucket `inbox` with the record as JSON, where its texts are cut here. */
+  readonly whole?: string;
 }
 
-/** A turn's JSON is never larger: well below the 1 MB that a NATS message may have. */
+/** A stored turn's JSON is never larger: well below the 1 MB that a NATS message may have. */
 export const turnBytesMax = 256 * 1_024;
 const callsMax = 256;
 
-/** The record with its texts cut, each with a note, until its JSON has at most {@link turnBytesMax} bytes. */
+/** The record itself, or one with its texts cut, each with a note, so that its JSON has at most {@link turnBytesMax} bytes. */
 export function boundTurnRecord(record: TurnRecord): TurnRecord {
+  if (record.calls.length <= callsMax && Buffer.byteLength(JSON.stringify(record)) <= turnBytesMax) return record;
   const listed: TurnRecord = {
     ...record,
     calls: record.calls.slice(0, callsMax),

@@ -59,6 +59,11 @@ export interface Assignment extends AttemptRef {
   readonly traceparent: string;
   /** Go on here instead of at the beginning, where that can be. */
   readonly resume?: ResumeFrom;
+  /** Set after attempts that were lost, for the case that their session cannot be gone on with. */
+  readonly lost?: {
+    /** What they had started; absent where nobody knows. At most 20, each at most 300 characters. */
+    readonly commands?: readonly string[];
+  };
 }
 
 /** The end of a turn of an earlier attempt with the same base. Names are of objects in bucket `agentd`. */

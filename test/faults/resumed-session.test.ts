@@ -22,7 +22,7 @@ test("the attempt after a worker's kill -9 goes on at the turn where it was, and
   template:
     prompt: |
 ${requests}
-      [sim: slow 3000ms]
+      [sim: slow 1500ms]
     checks: [{ name: whole, run: "test $(wc -l < a.txt) = 5" }]
 `,
   );
@@ -30,7 +30,7 @@ ${requests}
     await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest });
     const ranTo = (): number => (existsSync(effects) ? readFileSync(effects, "utf8").trim().split("\n").length : 0);
     await eventually("the second command", () => (ranTo() >= 2 ? true : undefined));
-    // The turn is kept once its record is there; its third answer takes three seconds.
+    // The turn is kept once its record is there; its third answer takes a while.
     await eventually("the second turn", async () => {
       const { stdout } = await agentd.ctl(["logs", "task/one"]);
       return stdout.includes("attempt 1, turn 2") ? true : undefined;

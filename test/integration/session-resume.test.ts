@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,25 +58,35 @@ afterAll(async () => {
 /** Where in a step a worker is killed. */
 type Moment = "before the model's answer is there" | "while its command runs" | "after the turn was stored";
 
+/** Every fourth step changes a file without a command; one of them writes more than a transcript's message holds. */
+const isEdit = (step: number): boolean => step % 4 === 0;
+
 /** A task whose attempts are run by hand: each on another worker, with a machine of its own. */
 function createTaskUnderTest(task: string, steps: number) {
   const counter = join(directory, `${task}-counter`);
   const attempts: Attempt[] = [];
   let modelCalls = 0;
+  let opening = "";
   const resumedAt: number[] = [];
 
   /** Decides by the conversation alone, and looks before it runs again what may have run. */
   const model = (kill: (moment: Moment, step: number) => void): ChatModel => ({
     async chat(request: ChatRequest) {
       const step =
-        request.messages.filter(({ role, content }) => role === "tool" && /^did \d+$/mu.test(content)).length + 1;
+        request.messages.filter(({ role, content }) => role === "tool" && /^did \d+$|^Created/mu.test(content)).length +
+        1;
       modelCalls += 1;
       kill("before the model's answer is there", step);
       const isUnsure = request.messages.at(-1)?.content.includes("may have run") === true;
       const guard = isUnsure ? `grep -qx ${step} ${counter} || ` : "";
       const command = `${guard}echo ${step} >> ${counter}; echo ${step} >> log.txt; touch ${step}.tmp; echo did ${step}`;
+      opening = request.messages[1]?.content ?? "";
       const reply =
-        step > steps ? calls(["finish", { status: "done", summary: "" }]) : calls(["bash", { command, timeout: null }]);
+        step > steps
+          ? calls(["finish", { status: "done", summary: "" }])
+          : isEdit(step)
+            ? calls(["write", { file_path: `made/${step}`, content: "long line\n".repeat(step === 8 ? 40_000 : 1) }])
+            : calls(["bash", { command, timeout: null }]);
       const usage = { inputTokens: 10, cachedTokens: 0, outputTokens: 1 };
       return { content: "", reasoning: "", toolCalls: [], isTruncated: false, usage, endpoint: "m", ...reply };
     },
@@ -140,14 +150,14 @@ function createTaskUnderTest(task: string, steps: number) {
         download: async (name, file, signal) => void (await getObject(link, "agentd", name, file, {}, signal)),
         upload: async (file, signal) => (await putObject(link, "inbox", { file }, signal)).name,
         isConnected: () => true,
-        gapMs: () => 0,
       },
       logger: log,
     });
     try {
       const assignment: Assignment = {
         ...sampleAssignment(task, number, base, steps),
-        ...(found && { resume: spoil(found) }),
+        ...found,
+        ...(found.resume && { resume: spoil(found.resume) }),
       };
       const hooks = { onUsage: () => undefined, judge: async () => undefined };
       const result = await run(assignment, { worktree, place }, hooks, killer.signal);
@@ -169,12 +179,14 @@ function createTaskUnderTest(task: string, steps: number) {
     resumedAt,
     modelCalls: () => modelCalls,
     counted: () => linesOf(counter),
+    opening: () => opening,
     logged: () => linesOf(join(directory, `${task}-${attempts.length}`, "work", "tree", "log.txt")),
+    made: () => readdirSync(join(directory, `${task}-${attempts.length}`, "work", "tree", "made")),
   };
 }
 
 describe("a session of 40 steps whose worker is killed", () => {
-  it("at every step, at one moment or another, goes on elsewhere and does nothing twice", async () => {
+  it("at every step, at one moment or another, goes on elsewhere, asks at most for one answer again and does nothing twice", async () => {
     const steps = 40;
     const task = createTaskUnderTest("every-step", steps);
     const moments: readonly Moment[] = [
@@ -183,22 +195,29 @@ describe("a session of 40 steps whose worker is killed", () => {
       "after the turn was stored",
     ];
     const killed = new Set<number>();
+    // A file is written too quickly to be killed meanwhile.
+    const momentOf = (step: number): Moment | undefined =>
+      isEdit(step) ? moments[step % 8 === 0 ? 2 : 0] : moments[step % moments.length];
     let end: AgentResult | "killed" = "killed";
     while (end === "killed" && killed.size <= steps) {
       end = await task.attempt((moment, step) => {
-        if (killed.has(step) || moments[step % moments.length] !== moment || step > steps) return false;
+        if (killed.has(step) || momentOf(step) !== moment || step > steps) return false;
         killed.add(step);
         return true;
       });
     }
     expect(killed.size).toBe(steps);
-    expect(end).toMatchObject({ outcome: "Done", turns: steps + 1, usage: { inputTokens: 10 * (steps + 1) } });
-    const all = Array.from({ length: steps }, (_, index) => String(index + 1));
-    expect(task.counted()).toEqual(all);
-    expect(task.logged()).toEqual(all);
-    // One call a step and the last; a kill loses at most the one whose turn was not stored.
-    expect(task.modelCalls()).toBeLessThanOrEqual(steps + 1 + killed.size);
-    expect(task.resumedAt.at(-1)).toBeGreaterThanOrEqual(steps - 1);
+    const count = (moment: Moment): number => [...killed].filter((step) => momentOf(step) === moment).length;
+    // A command whose machine was lost is looked after in a turn of its own.
+    const turns = steps + 1 + count("while its command runs");
+    expect(end).toMatchObject({ outcome: "Done", turns, usage: { inputTokens: 10 * turns } });
+    const all = Array.from({ length: steps }, (_, index) => index + 1);
+    const ran = all.filter((step) => !isEdit(step)).map(String);
+    expect(task.counted()).toEqual(ran);
+    expect(task.logged()).toEqual(ran);
+    expect(task.made().sort()).toEqual(all.filter(isEdit).map(String).sort());
+    // Only an answer that had not come yet is asked for again.
+    expect(task.modelCalls()).toBe(turns + count("before the model's answer is there"));
   }, 180_000);
 });
 
@@ -215,6 +234,8 @@ describe("a session that cannot be gone on with", () => {
       expect(await task.attempt((moment, step) => moment === "after the turn was stored" && step === 1)).toBe("killed");
       expect(await task.attempt(() => false, spoil)).toMatchObject({ outcome: "Done", turns: 3 });
       expect(task.resumedAt).toEqual([]);
+      // It was told what had been run, for that may have had effects elsewhere.
+      expect(task.opening()).toMatch(/lost with its machine.*echo 1 >> .*Look before/su);
       expect(task.logged()).toEqual(["1", "2"]);
     },
     60_000,
@@ -263,7 +284,7 @@ function sampleAssignment(task: string, attempt: number, base: string, steps: nu
     taskText: "task",
     pool: "default",
     checks: [],
-    limits: { turns: steps + 5, tokens: 1_000_000, wallMs: 600_000 },
+    limits: { turns: 2 * steps + 5, tokens: 1_000_000, wallMs: 600_000 },
     isIsolated: false,
     traceparent: `00-${"1".repeat(32)}-${"2".repeat(16)}-01`,
   };

@@ -1,7 +1,14 @@
 import type { ChatMessage } from "../../model/chat.ts";
 import { clipEnd } from "../clip.ts";
 import type { TurnRecord } from "../transcript.ts";
-import { isHeader, isStarted, isTurn, type SessionPoint, type StoredRecord } from "./session-record.ts";
+import {
+  isHeader,
+  isStarted,
+  isTurn,
+  type RecordedAnswer,
+  type SessionPoint,
+  type StoredRecord,
+} from "./session-record.ts";
 
 /** One way through the tree of a task's sessions, from the opening to a turn. */
 export interface Branch {
@@ -11,6 +18,14 @@ export interface Branch {
   readonly steps: readonly (TurnRecord | { readonly note: string })[];
   /** Commands that were started behind the point: they may have run, and are no part of the branch. */
   readonly lostCommands: readonly string[];
+  /** The answer behind the point, whose commands were started; they are not among `lostCommands`. */
+  readonly pending?: PendingAnswer;
+}
+
+/** An answer that is there, but not what came of its calls. */
+export interface PendingAnswer extends RecordedAnswer {
+  /** Which of its calls were started, from 0: they may have run, wholly or in part. */
+  readonly started: readonly number[];
 }
 
 /** Attempts in one branch; a longer one is not gone on with. */
@@ -40,17 +55,57 @@ export function branchTo(records: readonly StoredRecord[], point: SessionPoint):
     if (at !== undefined) continue;
     if (header.opening === undefined) return { problem: `attempt ${attempt} has no opening` };
     const { opening, toolsDigest } = header;
-    return { opening, toolsDigest, steps, lostCommands: lostCommands(records, point) };
+    const pending = pendingAt(records, point);
+    const lost = lostCommands(records, point, pending !== undefined);
+    return { opening, toolsDigest, steps, lostCommands: lost, ...(pending === undefined ? {} : { pending }) };
   }
   return { problem: "it has no beginning" };
 }
 
-function lostCommands(records: readonly StoredRecord[], point: SessionPoint): readonly string[] {
+function pendingAt(records: readonly StoredRecord[], { attempt, turn }: SessionPoint): PendingAnswer | undefined {
+  const behind = records.filter((each) => each.attempt === attempt).map(({ value }) => value);
+  if (behind.some((value) => isTurn(value) && value.turn === turn + 1)) return undefined;
+  const started = behind.filter(isStarted).filter((value) => value.turn === turn + 1);
+  const answer = started.find((each) => each.answer !== undefined)?.answer;
+  if (answer === undefined) return undefined;
+  return { ...answer, started: started.flatMap(({ call }) => (call === undefined ? [] : [call])) };
+}
+
+function lostCommands(records: readonly StoredRecord[], point: SessionPoint, isAnswerKept: boolean): readonly string[] {
+  const isPending = (attempt: number, turn: number): boolean =>
+    isAnswerKept && attempt === point.attempt && turn === point.turn + 1;
   return records
     .filter((record) => record.attempt >= point.attempt)
-    .flatMap(({ value }) => (isStarted(value) && value.turn > point.turn ? value.commands : []))
+    .flatMap(({ attempt, value }) =>
+      isStarted(value) && value.turn > point.turn && !isPending(attempt, value.turn) ? value.commands : [],
+    )
     .slice(-lostCommandsMax);
 }
+
+/** The commands that these attempts have started, the last ones of many. */
+export function startedCommands(records: readonly StoredRecord[], attempts: readonly number[]): readonly string[] {
+  return records
+    .filter(({ attempt }) => attempts.includes(attempt))
+    .flatMap(({ value }) => (isStarted(value) ? value.commands : []))
+    .map((command) => clipEnd(command, 300))
+    .slice(-lostCommandsMax);
+}
+
+/**
+ * What a model is told that begins afresh because the session of a lost attempt cannot be gone on with.
+ * @param commands undefined where nobody knows
+ */
+export function lostText(commands: readonly string[] | undefined): string {
+  if (commands === undefined) {
+    return "Which commands it had run is not known. What they changed outside of the files of the repository is still so: look before you run what must not run twice.";
+  }
+  if (commands.length === 0) return "It had started no command.";
+  const list = commands.map((command) => `- ${command}`).join("\n");
+  return `It had started these commands, which may have run, wholly or in part:\n${list}\n${stillSo}`;
+}
+
+const stillSo =
+  "What they changed outside of the files of the repository is still so. Look before you run one of them again.";
 
 /**
  * What the model is told where it goes on: appended to the last message.
@@ -66,13 +121,13 @@ export function branchNote(turn: number, lost: readonly string[]): string {
   const list = lost.map((command) => `- ${clipEnd(command, 300)}`).join("\n");
   return (
     `${place} Since then these commands had been started and may have run, wholly or in part; their results are lost:\n${list}\n` +
-    "What they changed outside of the files of the repository is still so. Look before you run one of them again."
+    stillSo
   );
 }
 
 /**
- * Where an attempt that was lost can be gone on with: behind its last turn whose files were kept, else where it branched off itself,
- * else (turn 0) at its beginning.
+ * Where an attempt that was lost can be gone on with: behind its last turn whose files were kept, else where it began: there itself
+ * if it has an answer already, else where it branched off.
  * @returns undefined where it has recorded nothing.
  */
 export function lastPoint(records: readonly StoredRecord[], attempt: number): SessionPoint | undefined {
@@ -80,7 +135,15 @@ export function lastPoint(records: readonly StoredRecord[], attempt: number): Se
   const header = own.find(isHeader);
   if (header === undefined) return undefined;
   const last = own.filter(isTurn).findLast((turn) => turn.checkpoint !== undefined && turn.session?.isLast !== true);
-  return last === undefined ? (header.parent ?? { attempt, turn: 0 }) : { attempt, turn: last.turn };
+  if (last !== undefined) return { attempt, turn: last.turn };
+  const beginning = { attempt, turn: header.parent?.turn ?? 0 };
+  // Else each life that ended at once would leave its note in the conversation.
+  return pendingAt(records, beginning) === undefined ? (header.parent ?? beginning) : beginning;
+}
+
+/** The last turn of a branch; undefined where it ends at the beginning. */
+export function lastTurn({ steps }: Pick<Branch, "steps">): TurnRecord | undefined {
+  return steps.flatMap((step) => ("note" in step ? [] : [step])).at(-1);
 }
 
 /** The turn at a point, if it is recorded. */

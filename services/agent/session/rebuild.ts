@@ -8,7 +8,7 @@ import type { Step } from "../guards/observation.ts";
 import { finishResult } from "../tools/finish.ts";
 import { parseArguments } from "../tools/tool-set.ts";
 import { addChatUsage, type CallRecord, noCounts, type RunCounts, type TurnRecord } from "../transcript.ts";
-import type { Branch } from "./branch.ts";
+import type { Branch, PendingAnswer } from "./branch.ts";
 
 /** A run as it stood after its last turn. */
 export interface RebuiltRun {
@@ -25,6 +25,8 @@ export interface RebuiltRun {
   readonly paths: readonly string[];
   /** What the model is told now. */
   readonly note: string;
+  /** The next answer is there already. */
+  readonly pending?: PendingAnswer;
 }
 
 /**
@@ -57,8 +59,13 @@ export function rebuildRun(
     if (problem !== undefined) return { problem: `turn ${step.turn}: ${problem}` };
     last = step;
   }
+  const { pending } = branch;
+  if (pending !== undefined && pending.requestDigest !== run.conversation.digest()) {
+    return { problem: "the request before the last answer is not as it was" };
+  }
   run.conversation.amendLast(note);
-  return { ...run, turns: last?.turn ?? 0, counts: last?.session?.counts ?? noCounts, note };
+  const told = { note, ...(pending === undefined ? {} : { pending }) };
+  return { ...run, turns: last?.turn ?? 0, counts: last?.session?.counts ?? noCounts, ...told };
 }
 
 interface Rebuilding {

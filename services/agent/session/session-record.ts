@@ -1,4 +1,4 @@
-import type { ChatMessage } from "../../model/chat.ts";
+import type { ChatMessage, ChatReply } from "../../model/chat.ts";
 import type { TurnRecord } from "../transcript.ts";
 
 /**
@@ -28,13 +28,24 @@ export interface SessionPoint {
   readonly turn: number;
 }
 
-/** Stored before commands of a turn are run: without that turn's own record they may have run, or not. */
+/** Stored before a command of a turn is run: without that turn's own record it may have run, or not. */
 export interface StartedRecord {
   readonly kind: "started";
   readonly turn: number;
   readonly atMs: number;
   /** Each at most 1,000 characters. */
   readonly commands: readonly string[];
+  /** Which call of the answer it is, from 0. */
+  readonly call?: number;
+  /** With the first command of an answer: whoever goes on need not ask for it again. */
+  readonly answer?: RecordedAnswer;
+}
+
+/** A model's answer as it is kept before its calls are run; of answers for which the conversation was shortened there is none. */
+export interface RecordedAnswer {
+  /** As `TurnRecord.requestDigest`. */
+  readonly requestDigest: string;
+  readonly reply: ChatReply;
 }
 
 /** One message of a transcript. */
@@ -42,6 +53,13 @@ export type SessionRecord = SessionHeader | StartedRecord | TurnRecord;
 
 /** What the agent knows of a session when it begins; the worker adds the rest of the header. */
 export type SessionStart = Pick<SessionHeader, "toolsDigest" | "opening" | "note">;
+
+/** A command that is about to run; `answer` is the same for all of one answer, and absent where it cannot be used again. */
+export interface CommandStart extends Pick<StartedRecord, "answer"> {
+  readonly turn: number;
+  readonly call: number;
+  readonly command: string;
+}
 
 /** A record as it is stored, with the attempt that wrote it. */
 export interface StoredRecord {
@@ -51,6 +69,8 @@ export interface StoredRecord {
 
 /** Of an opening that goes into the header, as JSON. */
 export const openingBytesMax = 512 * 1_024;
+/** Of an answer in a {@link StartedRecord}, as JSON. */
+export const answerBytesMax = 256 * 1_024;
 /** Longest command in a {@link StartedRecord}. */
 export const commandCharsMax = 1_000;
 

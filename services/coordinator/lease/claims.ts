@@ -57,8 +57,7 @@ async function withSession(deps: ClaimDeps, assignment: Assignment, signal: Abor
   if (assignment.attempt === 1) return assignment;
   const task = deps.store.get<Task>(keys.task(assignment.uid, assignment.task))?.value;
   if (task?.status.attempt !== assignment.attempt) return assignment;
-  const resume = await deps.resumePoints.find(task, signal);
-  return resume === undefined ? assignment : { ...assignment, resume };
+  return { ...assignment, ...(await deps.resumePoints.find(task, signal)) };
 }
 
 async function decide(deps: ClaimDeps, request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {

@@ -1,21 +1,23 @@
-import { branchTo, lastPoint, turnAt } from "../../agent/session/branch.ts";
-import type { SessionPoint, StoredRecord } from "../../agent/session/session-record.ts";
+import { readFile } from "node:fs/promises";
+import { type Branch, branchTo, lastPoint, lastTurn, startedCommands } from "../../agent/session/branch.ts";
+import { isTurn, type SessionPoint, type StoredRecord } from "../../agent/session/session-record.ts";
+import type { TurnRecord } from "../../agent/transcript.ts";
 import { isResumable } from "../../core/task/outcomes.ts";
 import type { Task } from "../../core/task/task.ts";
-import type { ResumeFrom } from "../../core/worker-protocol.ts";
+import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { getObject, putObject } from "../../platform/nats/objects/objects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
-import { readSessionRecords } from "./session-records.ts";
+import { readSessionRecords, type WorkersRecord } from "./session-records.ts";
 
 /** Finds what a new attempt goes on from. */
 export interface ResumePoints {
   /**
-   * For the task's open attempt: the last kept turn of the attempts before it that were lost, or where the task was rewound to.
-   * Never throws: without it the attempt begins at its base.
+   * For the task's open attempt: the last kept turn of the attempts before it that were lost, or where the task was rewound to; and
+   * what those attempts had started. Never throws: without `resume` the attempt begins at its base.
    */
-  find(task: Task, signal: AbortSignal): Promise<ResumeFrom | undefined>;
+  find(task: Task, signal: AbortSignal): Promise<Pick<Assignment, "resume" | "lost">>;
 }
 
 export interface ResumePointDeps {
@@ -27,23 +29,30 @@ export interface ResumePointDeps {
 /** A claim's answer waits for it; the worker asks again after 10 s. */
 const timeoutMs = 8_000;
 const bundleBytesMax = 64 * 1_024 ** 2;
+/** Of one turn that the transcript could not hold. */
+const turnBytesMax = 16 * 1_024 ** 2;
 
 /** Hands over sessions as objects: workers can read neither transcripts nor what other workers put into `inbox`. */
 export function createResumePoints(deps: ResumePointDeps): ResumePoints {
   return {
     async find(task, signal) {
-      if (task.spec.kind !== "Agent" || earlier(task).length + (task.status.rewind === undefined ? 0 : 1) === 0) {
-        return undefined;
-      }
+      const before = earlier(task);
+      if (task.spec.kind !== "Agent" || before.length + (task.status.rewind === undefined ? 0 : 1) === 0) return {};
       const { uid, name } = task.metadata;
       const told = { uid, task: name, attempt: task.status.attempt };
+      let lost: NonNullable<Assignment["lost"]> = {};
       try {
-        const found = await handOver(deps, task, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
-        if (found !== undefined) deps.log.info({ ...told, from: found }, "the attempt goes on with an earlier session");
-        return found;
+        const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+        const records = await readSessionRecords(deps.link, task, bounded);
+        if (records === undefined) throw new Error("the sessions of the task are too long");
+        lost = { commands: startedCommands(records, before) };
+        const found = await handOver(deps, task, records, bounded);
+        if (found === undefined) return { lost };
+        deps.log.info({ ...told, from: found }, "the attempt goes on with an earlier session");
+        return { resume: found, lost };
       } catch (error) {
         deps.log.warn({ ...told, err: error }, "no earlier session can be gone on with: the attempt begins afresh");
-        return undefined;
+        return { lost };
       }
     },
   };
@@ -63,20 +72,24 @@ function earlier({ status }: Task): readonly number[] {
   return lost;
 }
 
-async function handOver(deps: ResumePointDeps, task: Task, signal: AbortSignal): Promise<ResumeFrom | undefined> {
-  const records = await readSessionRecords(deps.link, task, signal);
-  if (records === undefined) throw new Error("the sessions of the task are too long");
+async function handOver(
+  deps: ResumePointDeps,
+  task: Task,
+  records: readonly WorkersRecord[],
+  signal: AbortSignal,
+): Promise<ResumeFrom | undefined> {
   const point = pointOf(task, records);
   if (point === undefined) return undefined;
   const branch = branchTo(records, point);
   if ("problem" in branch) throw new Error(branch.problem);
   // Nothing was done that could be told: simply begin.
-  if (point.turn === 0 && branch.lostCommands.length === 0) return undefined;
-  const kept = turnAt(records, point)?.checkpoint;
+  if (point.turn === 0 && branch.lostCommands.length === 0 && branch.pending === undefined) return undefined;
+  const kept = lastTurn(branch)?.checkpoint;
   if (kept === undefined && point.turn > 0) throw new Error(`the files after turn ${point.turn} were not kept`);
   const checkpoint = kept?.object === undefined ? undefined : await copy(deps, kept.object, signal);
-  const text = records.map((record) => `${JSON.stringify(record)}\n`).join("");
-  const transcript = (await putObject(deps.link, "agentd", Buffer.from(text), signal)).name;
+  const lines: string[] = [];
+  for (const record of records) lines.push(`${JSON.stringify(await wholeRecord(deps, record, branch, signal))}\n`);
+  const transcript = (await putObject(deps.link, "agentd", Buffer.from(lines.join("")), signal)).name;
   const worker = records.find(({ attempt }) => attempt === point.attempt)?.worker ?? "";
   return {
     attempt: point.attempt,
@@ -85,6 +98,23 @@ async function handOver(deps: ResumePointDeps, task: Task, signal: AbortSignal):
     transcript,
     ...(checkpoint === undefined ? {} : { checkpoint }),
   };
+}
+
+/** A turn that was too long for the transcript, as it was; its files are those that the transcript names. */
+async function wholeRecord(
+  deps: ResumePointDeps,
+  record: WorkersRecord,
+  { steps }: Branch,
+  signal: AbortSignal,
+): Promise<WorkersRecord> {
+  const { value } = record;
+  if (!isTurn(value) || value.whole === undefined || !steps.includes(value)) return record;
+  const { whole, checkpoint } = value;
+  return await deps.repositories.withFile(async (file) => {
+    await getObject(deps.link, "inbox", whole, file, { bytesMax: turnBytesMax }, signal);
+    const turn = JSON.parse(await readFile(file, "utf8")) as TurnRecord;
+    return { ...record, value: { ...turn, ...(checkpoint === undefined ? {} : { checkpoint }) } };
+  });
 }
 
 function pointOf(task: Task, records: readonly StoredRecord[]): SessionPoint | undefined {

@@ -5,6 +5,7 @@ import { AgentdError } from "../../core/errors.ts";
 import type { Repository } from "./bare-repository.ts";
 import { hasCommit, objectNamePattern } from "./bare-repository.ts";
 import { gitMessage } from "./git-text.ts";
+import { writeSmallBundle } from "./in-process/small-bundle.ts";
 import { migratePacks, withQuarantine } from "./quarantine.ts";
 
 /** The text part of a bundle file (gitformat-bundle(5)). */
@@ -57,6 +58,22 @@ export async function createBundle(
     await handle.close().catch(() => {});
     await rm(draft, { force: true });
   }
+}
+
+/**
+ * Writes the bundle `base..commit` of an attempt's result to `file`; without git where its few objects are known.
+ * @param objects the names of those that the base has not
+ */
+export async function createResultBundle(
+  repository: Repository,
+  result: { readonly commit: string; readonly base: string; readonly objects?: readonly string[] | undefined },
+  file: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { commit, base, objects } = result;
+  const ref = "refs/agentd/result";
+  if (objects !== undefined && (await writeSmallBundle(repository, { ref, commit, base, objects }, file))) return;
+  await createBundle(repository, { refs: { [ref]: commit }, exclude: [base] }, file, signal);
 }
 
 async function readHeader(handle: FileHandle): Promise<BundleHeader> {

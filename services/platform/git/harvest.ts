@@ -25,6 +25,8 @@ export interface Harvest {
   readonly diffFile: string;
   /** The names of the objects that the base has not, where they are few and known. */
   readonly objects?: readonly string[];
+  /** What was found to differ from the base, removed paths too; bytes as characters. */
+  readonly touched: readonly string[];
   /** Not taken: repositories inside the tree (`dir/`), changed submodules, names that git refuses. */
   readonly skipped: readonly string[];
 }
@@ -45,6 +47,16 @@ export interface HarvestOptions {
   readonly maxBytes?: number;
   /** Only the commit, for half the price: `changes` stays empty and `diffFile` is not written. Default false. */
   readonly isBrief?: boolean;
+  /** From an earlier harvest of the same tree: spares looking. */
+  readonly known?: KnownChanges;
+}
+
+/** What is known to differ from the base already. */
+export interface KnownChanges {
+  /** As {@link Harvest.touched}. */
+  readonly paths: ReadonlySet<string>;
+  /** Nothing else can have changed: the tree is not looked at. */
+  readonly isAll: boolean;
 }
 
 const PATHS_BYTES_MAX = 256 * 1024 * 1024;
@@ -75,13 +87,16 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
 
   // Other systems fold case, or write accents in another way: there git knows how.
   const index = process.platform === "linux" ? await readIndex(worktree.indexFile, IN_PROCESS_FILES_MAX) : undefined;
-  const found = index === undefined ? undefined : await findFewChanges(tree, index, options, signal);
+  const known = options.known?.isAll === true ? await sortKnown(tree, options.known, options) : undefined;
+  const found = known ?? (index === undefined ? undefined : await findFewChanges(tree, index, options, signal));
   const staged = found ?? (await findChanges(git, worktree, options, signal));
+  const touched = [...staged.removed, ...staged.files].map(toPath);
   const diffFile = join(gitDir, "agentd-diff");
-  const unchanged = { commit: undefined, changes: [], repository, diffFile, skipped: staged.skipped };
+  const unchanged = { commit: undefined, changes: [], repository, diffFile, touched, skipped: staged.skipped };
   if (staged.removed.length + staged.files.length === 0) return unchanged;
   if (index !== undefined) {
-    const few = await commitFewChanges(worktree, repository, { ...options, index, staged, diffFile }, signal);
+    const text = options.isBrief === true ? {} : { diffFile };
+    const few = await commitFewChanges(worktree, repository, { ...options, index, staged, ...text }, signal);
     if (few !== undefined) return few.commit === undefined ? unchanged : { ...unchanged, ...few };
   }
   if (staged.isIndexCopied !== true) await copyIndex(worktree.indexFile, indexFile);
@@ -97,26 +112,49 @@ async function findFewChanges(
   options: HarvestOptions,
   signal: AbortSignal,
 ): Promise<Staged | undefined> {
-  const found = await lookAtTree(tree, index, signal);
+  const found = await lookAtTree(tree, index, options.known?.paths ?? new Set(), signal);
   if (found === undefined) return undefined;
-  const toBytes = (path: string): Buffer => Buffer.from(path, "latin1");
   const paths = found.files.map(toBytes);
   if (paths.some(isRefusedName)) return undefined;
   const staged = { skipped: [], removed: found.removed.map(toBytes) };
   return { ...staged, files: await onlyFiles(tree, paths, options, staged) };
 }
 
+function toBytes(path: string): Buffer {
+  return Buffer.from(path, "latin1");
+}
+
+function toPath(bytes: Buffer): string {
+  return bytes.toString("latin1");
+}
+
+/** The known paths as they are now. */
+async function sortKnown(tree: string, known: KnownChanges, options: HarvestOptions): Promise<Staged> {
+  const paths = [...known.paths].sort().map(toBytes);
+  const staged = { removed: [], skipped: paths.filter(isRefusedName).map(decodePath) };
+  const files = await onlyFiles(
+    tree,
+    paths.filter((path) => !isRefusedName(path)),
+    options,
+    staged,
+  );
+  return { ...staged, files };
+}
+
 async function commitFewChanges(
   { cache, base, tree }: Worktree,
   { objectDirectory }: Repository,
-  options: HarvestOptions & { readonly index: IndexFile; readonly staged: Staged; readonly diffFile: string },
+  options: HarvestOptions & { readonly index: IndexFile; readonly staged: Staged; readonly diffFile?: string },
   signal: AbortSignal,
 ) {
-  const { staged, diffFile, message, author } = options;
-  const toPath = (bytes: Buffer): string => bytes.toString("latin1");
+  const { staged, message, author } = options;
+  const diffFile = options.diffFile === undefined ? {} : { diffFile: options.diffFile };
   const changes = { removed: staged.removed.map(toPath), files: staged.files.map(toPath) };
   const { entries } = options.index;
-  return await commitFew({ cache, base, entries, tree, changes, message, author, objectDirectory, diffFile }, signal);
+  return await commitFew(
+    { cache, base, entries, tree, changes, message, author, objectDirectory, ...diffFile },
+    signal,
+  );
 }
 
 /** Paths of the tree, sorted by what is to be done with them. */

@@ -12,7 +12,7 @@ import type { Assignment } from "../../core/worker-protocol.ts";
 import type { ChatModel, ModelTraits, TokenCounter } from "../../model/chat.ts";
 import { createTreeLook } from "../../platform/git/tree-look.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { openAttemptSession, type SessionDeps } from "../session/attempt-session.ts";
+import { type AttemptSession, openAttemptSession, type SessionDeps } from "../session/attempt-session.ts";
 import type { Tree } from "../workspace/attempt-space.ts";
 import type { SandboxedShell } from "../workspace/sandboxed-shell.ts";
 import type { TranscriptSink } from "./transcript-sink.ts";
@@ -55,6 +55,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
     const { uid, task, attempt, limits, notice } = assignment;
     const ref = { uid, task, attempt };
     const { place } = tree;
+    let session: AttemptSession | undefined;
     const tools = await createAgentTools({
       root: place.tree,
       execute: deps.shell.execIn(place, { network: deps.network }),
@@ -62,17 +63,19 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
       editStyle: deps.traits.editStyle,
       scratch: deps.shell.scratchIn(place),
       git: createTreeLook(tree.worktree),
+      beforeChange: async ({ path }) => session?.noteChange(path),
     });
     const instructions = createRepositoryInstructions(await createWorktreeFiles(place.tree), assignment.memory);
     const windowTokens = await deps.tokens.contextTokensMax(signal);
     let usage = noUsage;
     const logger = deps.logger.child({ uid, task, attempt });
     const story = { ...deps, logger };
-    const session = await openAttemptSession(story, assignment, { worktree: tree.worktree, tools }, signal);
+    const opened = await openAttemptSession(story, assignment, { worktree: tree.worktree, tools }, signal);
+    session = opened;
     const onTurn = async (turn: TurnRecord): Promise<void> => {
       usage = addUsage(usage, { ...turn.usage, turns: 1, seconds: 0 });
       hooks.onUsage(usage);
-      await session.onTurn(turn);
+      await opened.onTurn(turn);
     };
     try {
       return await runAgent(
@@ -82,8 +85,8 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
           tools: traceTools(tools),
           instructions,
           clock: steadyClock,
-          onSession: session.onSession,
-          onCommands: session.onCommands,
+          onSession: opened.onSession,
+          onCommand: opened.onCommand,
           onTurn,
           judge: hooks.judge,
           log: logger,
@@ -92,12 +95,12 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
           systemPrompt: systemPromptFor(tools.schemas),
           jobText: assignment.jobText,
           taskText: assignment.taskText,
-          notices: notice === undefined ? [] : [notice],
+          notices: [...(notice === undefined ? [] : [notice]), ...opened.notices],
           limits: { turnsMax: limits.turns, tokensMax: limits.tokens, wallMs: limits.wallMs },
           affinityKey: `${uid}/${task}`,
           traceparent: assignment.traceparent,
           outputTokensMax: Math.min(outputTokensMax, Math.floor(windowTokens * outputShareMax)),
-          ...(session.resume === undefined ? {} : { resume: session.resume }),
+          ...(opened.resume === undefined ? {} : { resume: opened.resume }),
         },
         signal,
       );

@@ -4,9 +4,8 @@ import { join } from "node:path";
 import type { ChangedFiles } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import { createBundle } from "../../platform/git/bundle.ts";
+import { createResultBundle } from "../../platform/git/bundle.ts";
 import { harvest } from "../../platform/git/harvest.ts";
-import { writeSmallBundle } from "../../platform/git/in-process/small-bundle.ts";
 import type { Worktree } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
@@ -61,20 +60,10 @@ export function createResultSink(deps: ResultSinkDeps): ResultSink {
   };
   return {
     harvest: (worktree, assignment, signal) => harvestResult(deps.logger, worktree, assignment, signal),
-    storeBundle: (result, base, signal) => store((file) => writeBundle(result, base, file, signal), signal),
+    storeBundle: (result, base, signal) =>
+      store((file) => createResultBundle(result.repository, { ...result, base }, file, signal), signal),
     storeText: (text, signal) => store((file) => writeFile(file, text), signal),
   };
-}
-
-async function writeBundle(
-  { repository, commit, objects }: HarvestedResult,
-  base: string,
-  file: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const ref = "refs/agentd/result";
-  if (objects !== undefined && (await writeSmallBundle(repository, { ref, commit, base, objects }, file))) return;
-  await createBundle(repository, { refs: { [ref]: commit }, exclude: [base] }, file, signal);
 }
 
 async function harvestResult(

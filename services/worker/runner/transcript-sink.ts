@@ -26,6 +26,8 @@ export interface TranscriptSink {
    * @throws the signal's reason.
    */
   append(ref: AttemptRef, record: SessionRecord, signal: AbortSignal): Promise<void>;
+  /** Resolves when all records of the attempt are stored, however long NATS is away. @throws the signal's reason */
+  stored(ref: AttemptRef, signal: AbortSignal): Promise<void>;
   /** After the last turn: resolves when all are stored, or NATS is away (they are stored later). @throws the signal's reason. */
   end(ref: AttemptRef, signal: AbortSignal): Promise<void>;
   /** Shows a line to those who watch now. */
@@ -81,6 +83,10 @@ export function createTranscriptSink(link: NatsLink, worker: string, logger: Log
       if (queue.entries.length === 1) pump(attemptKey(ref), queue).catch(() => undefined);
       if (queue.entries.length > bufferedTurnsMax) await abortable(entry.done.promise, signal);
       else await untilStoredOrAway(link, entry.done.promise, signal);
+    },
+    async stored(ref, signal) {
+      const last = queues.get(attemptKey(ref))?.entries.at(-1);
+      if (last !== undefined) await abortable(last.done.promise, signal);
     },
     async end(ref, signal) {
       const queue = queues.get(attemptKey(ref));

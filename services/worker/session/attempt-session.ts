@@ -1,13 +1,22 @@
+import { randomUUID } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { AgentDeps } from "../../agent/agent-loop.ts";
+import { lostText } from "../../agent/session/branch.ts";
 import type { RebuiltRun } from "../../agent/session/rebuild.ts";
 import {
+  answerBytesMax,
+  type CommandStart,
   commandCharsMax,
   openingBytesMax,
   type SessionHeader,
   type SessionStart,
+  type StartedRecord,
 } from "../../agent/session/session-record.ts";
 import type { ToolSet } from "../../agent/tools/tool-set.ts";
+import { boundTurnRecord, type TurnRecord } from "../../agent/transcript.ts";
 import { steadyClock } from "../../agent/wall-budget.ts";
+import type { Notice } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Worktree } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
@@ -16,16 +25,20 @@ import { type CheckpointDeps, createCheckpoints } from "./checkpoints.ts";
 import { type ResumeDeps, resumeSession } from "./resume.ts";
 
 /** What it takes to keep the files of turns, and to go on with an earlier attempt's session. */
-export interface SessionDeps
-  extends Pick<ResumeDeps, "download">,
-    Pick<CheckpointDeps, "upload" | "isConnected" | "gapMs"> {
+export interface SessionDeps extends Pick<ResumeDeps, "download">, Pick<CheckpointDeps, "upload" | "isConnected"> {
   /** Name of the model. */
   readonly model: string;
 }
 
+const storeTimeoutMs = 30_000;
+
 /** One attempt's session: what the agent goes on from, and where its story goes. */
-export interface AttemptSession extends Required<Pick<AgentDeps, "onSession" | "onCommands" | "onTurn">> {
+export interface AttemptSession extends Required<Pick<AgentDeps, "onSession" | "onCommand" | "onTurn">> {
   readonly resume?: RebuiltRun;
+  /** What a fresh start must know of attempts that were lost. */
+  readonly notices: readonly Notice[];
+  /** To be told of each file before a tool changes it. */
+  noteChange(path: string): void;
 }
 
 /**
@@ -47,22 +60,66 @@ export async function openAttemptSession(
       : await resumeSession({ ...sessions, logger }, assignment, from, place, signal);
   const start = resumed?.checkpoint ?? { commit: worktree.base };
   const nowMs = () => performance.now();
+  let told = 0;
   const checkpoints =
     sessions === undefined ? undefined : createCheckpoints({ ...sessions, worktree, start, nowMs, logger });
   return {
     ...(resumed === undefined ? {} : { resume: resumed.run }),
     onSession: (begun) =>
       transcripts.append(assignment, headerOf(assignment, begun, sessions?.model ?? "", resumed !== undefined), signal),
-    onCommands(turn, commands) {
-      const short = commands.map((command) => command.slice(0, commandCharsMax));
-      const started = { kind: "started" as const, turn, atMs: steadyClock.now(), commands: short };
-      return transcripts.append(assignment, started, signal);
+    notices: resumed === undefined ? lostNotices(assignment) : [],
+    noteChange: (path) => checkpoints?.noteChange(path),
+    async onCommand(started) {
+      await transcripts.append(assignment, startedRecord(started, told), signal);
+      // Not even while NATS is away: whoever goes on must be able to know of it.
+      if (sessions !== undefined) await transcripts.stored(assignment, signal);
+      told = started.turn;
     },
     async onTurn(turn) {
       const checkpoint = await checkpoints?.after(turn, signal);
-      await transcripts.append(assignment, checkpoint === undefined ? turn : { ...turn, checkpoint }, signal);
+      const bounded = boundTurnRecord(turn);
+      const whole = bounded === turn || sessions === undefined ? {} : await storeWhole(sessions, turn, place, signal);
+      await transcripts.append(
+        assignment,
+        { ...bounded, ...whole, ...(checkpoint === undefined ? {} : { checkpoint }) },
+        signal,
+      );
     },
   };
+}
+
+/** @param told the turn whose answer is stored already */
+function startedRecord({ turn, call, command, answer }: CommandStart, told: number): StartedRecord {
+  const isKept = turn !== told && answer !== undefined && Buffer.byteLength(JSON.stringify(answer)) <= answerBytesMax;
+  const commands = [command.slice(0, commandCharsMax)];
+  return {
+    ...{ kind: "started", turn, atMs: steadyClock.now(), commands, call },
+    ...(isKept ? { answer } : {}),
+  };
+}
+
+/** A record that is too long for the transcript: without its texts nobody could go on behind it. */
+async function storeWhole(
+  sessions: SessionDeps,
+  turn: TurnRecord,
+  { worktree }: { readonly worktree: Worktree },
+  signal: AbortSignal,
+): Promise<Pick<TurnRecord, "whole">> {
+  const file = join(worktree.directory, `turn-${randomUUID()}.json`);
+  try {
+    await writeFile(file, JSON.stringify(turn));
+    return { whole: await sessions.upload(file, AbortSignal.any([signal, AbortSignal.timeout(storeTimeoutMs)])) };
+  } catch {
+    signal.throwIfAborted();
+    return {};
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+function lostNotices({ lost }: Assignment): readonly Notice[] {
+  if (lost === undefined || lost.commands?.length === 0) return [];
+  return [{ outcome: "LeaseLost", text: lostText(lost.commands) }];
 }
 
 function headerOf(assignment: Assignment, begun: SessionStart, model: string, isResumed: boolean): SessionHeader {

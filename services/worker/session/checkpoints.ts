@@ -3,13 +3,15 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { changingTools } from "../../agent/tools/changing-tools.ts";
 import type { Checkpoint, TurnRecord } from "../../agent/transcript.ts";
-import { createBundle } from "../../platform/git/bundle.ts";
+import { createResultBundle } from "../../platform/git/bundle.ts";
 import { harvest } from "../../platform/git/harvest.ts";
 import type { Worktree } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** Keeps the files of an attempt as they were after its turns, for whoever goes on there. */
 export interface Checkpoints {
+  /** To be told of each file that a tool changes: after a turn without a command nothing else has changed. */
+  noteChange(path: string): void;
   /**
    * To be called when the turn is over and before its record is stored. Costs nothing where no file can have changed.
    * @returns what the turn's record is to name; undefined where the files are not kept.
@@ -27,8 +29,6 @@ export interface CheckpointDeps {
   /** Whether an upload could be answered now: the work does not wait for it. */
   isConnected(): boolean;
   readonly nowMs: () => number;
-  /** Least time between two checkpoints when the last one took `costMs`. Default {@link gapMs}. */
-  readonly gapMs?: (costMs: number) => number;
   readonly logger: Logger;
 }
 
@@ -40,55 +40,68 @@ const bundleBytesMax = 64 * 1_024 ** 2;
 /** A fixed date: the same files give the same commit, so that what did not change is not stored again. */
 const author = { name: "agentd agent", email: "agent@agentd.invalid", dateIso: "2000-01-01T00:00:00Z" };
 
-/** Turns of a real model are longer: each has its checkpoint, and only what is quick to do again goes without. */
-export function gapMs(costMs: number): number {
-  return Math.max(2_000, 2 * costMs);
+/** Every turn has its checkpoint, but where one takes so long (thousands of changed files) that the work would stand still. */
+const slowMs = 2_000;
+/** What cannot be kept, for there is too much of it, is not tried at every turn. */
+const afterFailureMs = 10_000;
+
+/** What is known of the tree, so that the next look at it is cheaper. */
+interface Known {
+  stored: Checkpoint;
+  /** Changed paths, bytes as characters. */
+  readonly paths: Set<string>;
+  /** A command has run since: it may have changed anything. */
+  hasRun: boolean;
 }
 
 /** Checkpoints of one attempt's tree. */
 export function createCheckpoints(deps: CheckpointDeps): Checkpoints {
-  let stored = deps.start;
+  // A tree that was moved to a checkpoint differs from its base in what nobody has listed yet.
+  const known: Known = { stored: deps.start, paths: new Set(), hasRun: deps.start.object !== undefined };
   let isDirty = false;
   let endedAtMs = deps.nowMs();
-  let costMs = 0;
+  let gapMs = 0;
   return {
+    noteChange: (path) => void known.paths.add(Buffer.from(path).toString("latin1")),
     async after(turn, signal) {
-      isDirty ||= mayHaveChanged(turn);
-      if (!isDirty) return stored;
+      const hasRun = turn.calls.some(({ name }) => name === "bash");
+      known.hasRun ||= hasRun;
+      isDirty ||= hasRun || turn.calls.some(({ name, isError }) => changingTools.has(name) && !isError);
+      if (!isDirty) return known.stored;
       const startedAtMs = deps.nowMs();
-      const isTooSoon = startedAtMs - endedAtMs < (deps.gapMs ?? gapMs)(costMs);
+      const isTooSoon = startedAtMs - endedAtMs < gapMs;
       if (isTooSoon || turn.session?.isLast === true || !deps.isConnected()) return undefined;
       try {
-        stored = await store(deps, stored, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+        known.stored = await store(deps, known, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
         isDirty = false;
-        return stored;
+        const costMs = deps.nowMs() - startedAtMs;
+        gapMs = costMs < slowMs ? 0 : 2 * costMs;
+        return known.stored;
       } catch (error) {
         signal.throwIfAborted();
+        gapMs = afterFailureMs;
         deps.logger.info({ turn: turn.turn, err: error }, "the files after a turn were not kept");
         return undefined;
       } finally {
         endedAtMs = deps.nowMs();
-        costMs = endedAtMs - startedAtMs;
       }
     },
   };
 }
 
-function mayHaveChanged(turn: TurnRecord): boolean {
-  return turn.calls.some(({ name, isError }) => name === "bash" || (changingTools.has(name) && !isError));
-}
-
-async function store(deps: CheckpointDeps, stored: Checkpoint, signal: AbortSignal): Promise<Checkpoint> {
+async function store(deps: CheckpointDeps, known: Known, signal: AbortSignal): Promise<Checkpoint> {
   const { worktree } = deps;
   const bounds = { maxFiles: filesMax, maxBytes: filesBytesMax, isBrief: true };
-  const taken = await harvest(worktree, { message: "Checkpoint\n", author, ...bounds }, signal);
+  const found = { paths: known.paths, isAll: !known.hasRun };
+  const taken = await harvest(worktree, { message: "Checkpoint\n", author, ...bounds, known: found }, signal);
+  for (const path of taken.touched) known.paths.add(path);
+  known.hasRun = false;
   const file = join(worktree.directory, `checkpoint-${randomUUID()}.bundle`);
   try {
-    const { commit, repository } = taken;
+    const { commit, repository, objects } = taken;
     if (commit === undefined) return { commit: worktree.base };
-    if (commit === stored.commit) return stored;
-    const contents = { refs: { "refs/agentd/result": commit }, exclude: [worktree.base] };
-    await createBundle(repository, contents, file, signal);
+    if (commit === known.stored.commit) return known.stored;
+    await createResultBundle(repository, { commit, base: worktree.base, objects }, file, signal);
     const { size } = await stat(file);
     if (size > bundleBytesMax) throw new Error(`a checkpoint of ${size} bytes; at most ${bundleBytesMax} are kept`);
     return { commit, object: await deps.upload(file, signal) };

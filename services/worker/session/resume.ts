@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Branch, branchNote, branchTo } from "../../agent/session/branch.ts";
+import { branchNote, branchTo, lastTurn } from "../../agent/session/branch.ts";
 import { type RebuiltRun, rebuildRun } from "../../agent/session/rebuild.ts";
 import type { StoredRecord } from "../../agent/session/session-record.ts";
 import type { ToolSet } from "../../agent/tools/tool-set.ts";
-import type { Checkpoint, TurnRecord } from "../../agent/transcript.ts";
+import type { Checkpoint } from "../../agent/transcript.ts";
 import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
 import { importResult } from "../../platform/git/result-bundle.ts";
 import { moveTree, type Worktree } from "../../platform/git/worktree.ts";
@@ -89,10 +89,6 @@ async function rebuild(
 function sound<T extends object>(found: T | { readonly problem: string }): T {
   if ("problem" in found) throw new Error(found.problem);
   return found;
-}
-
-function lastTurn(branch: Branch): TurnRecord | undefined {
-  return branch.steps.flatMap((step) => ("note" in step ? [] : [step])).at(-1);
 }
 
 async function withObject<T>(

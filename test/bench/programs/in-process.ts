@@ -38,7 +38,7 @@ const shell = createSandboxedShell({
   readable: [],
 });
 const nothing = (): Promise<void> => Promise.resolve();
-const transcripts = { append: nothing, end: nothing, say: () => undefined, close: () => undefined };
+const transcripts = { append: nothing, stored: nothing, end: nothing, say: () => undefined, close: () => undefined };
 const runTask = createAgentTask({
   model,
   tokens: model,

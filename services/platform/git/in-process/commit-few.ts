@@ -22,8 +22,8 @@ export interface FewChanges {
   readonly author: GitIdentity;
   /** New objects go here. */
   readonly objectDirectory: string;
-  /** Where the unified diff is written. */
-  readonly diffFile: string;
+  /** Where the unified diff is written; absent where nobody reads it: no `changes` are told then either. */
+  readonly diffFile?: string;
 }
 
 /** A commit that was made without git; of no changes none. */
@@ -72,14 +72,17 @@ export async function commitFew(few: FewChanges, signal: AbortSignal): Promise<F
     const base = await reader.read(few.base, { maxBytes: fileBytesMax }, signal);
     if (base?.content.toString("latin1").startsWith(`tree ${old.root}\n`) !== true) return undefined;
     if (old.root === now.root) return { commit: undefined, changes: [], objects: [] };
-    const diffs = await diffAll(reader, { before, after, contents }, signal);
+    const diffs: ReadonlyMap<string, FileDiff> | undefined =
+      few.diffFile === undefined ? new Map() : await diffAll(reader, { before, after, contents }, signal);
     const commit = commitObject({ tree: now.root, parent: few.base, who: few.author, message: few.message });
     if (diffs === undefined || commit === undefined) return undefined;
     const blobs = [...contents.values()].map(({ content }) => newObject("blob", content));
     const trees = [...now.trees.values()].filter(({ name }) => !old.trees.has(name));
     const objects = new Map([...blobs, ...trees, commit].map((object) => [object.name, object]));
     await writeObjects(few, [...objects.values()]);
-    await writeFile(few.diffFile, Buffer.concat([...diffs.values()].map(({ text }) => text)));
+    if (few.diffFile !== undefined) {
+      await writeFile(few.diffFile, Buffer.concat([...diffs.values()].map(({ text }) => text)));
+    }
     const changes = [...diffs].map(([path, { insertions, deletions }]) => {
       return { path: decodePath(Buffer.from(path, "latin1")), insertions, deletions };
     });

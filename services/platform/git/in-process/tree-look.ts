@@ -21,6 +21,7 @@ interface Look {
   readonly tree: string;
   readonly index: IndexFile;
   readonly tracked: ReadonlyMap<string, IndexEntry>;
+  readonly known: ReadonlySet<string>;
   readonly found: Set<string>;
   readonly changed: string[];
   readonly added: string[];
@@ -34,17 +35,19 @@ interface Look {
  * check-out and nothing can have changed it since: its time of change, which nobody can set, is before the index was written.
  * Any other is read and compared.
  *
+ * @param known new files that are not ignored, as an earlier look found
  * @returns undefined where git is to be asked: for many files, special files, repositories inside the tree, folders that cannot
  *   be read, and new files in a tree with ignore files.
  */
 export async function lookAtTree(
   tree: string,
   index: IndexFile,
+  known: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<TreeChanges | undefined> {
   const tracked = new Map(index.entries.map((entry) => [entry.path, entry]));
   const look: Look = {
-    ...{ tree, index, tracked, found: new Set(), changed: [], added: [] },
+    ...{ tree, index, tracked, known, found: new Set(), changed: [], added: [] },
     ...{ hasIgnoreFile: false, visits: 0, bytesRead: 0 },
   };
   const folders = [""];
@@ -58,9 +61,17 @@ export async function lookAtTree(
       signal.throwIfAborted();
     }
   }
-  if (look.hasIgnoreFile && look.added.length > 0) return undefined;
+  if (look.hasIgnoreFile && !isKnownNew(look)) return undefined;
   const removed = index.entries.map(({ path }) => path).filter((path) => !look.found.has(path));
   return { removed, files: [...look.changed, ...look.added].sort() };
+}
+
+/** Which new files are ignored is known where no ignore file has changed. */
+function isKnownNew({ added, changed, known }: Look): boolean {
+  return (
+    added.every((path) => known.has(path)) &&
+    ![...added, ...changed].some((path) => path.toLowerCase().endsWith(".gitignore"))
+  );
 }
 
 function entriesOf(look: Look, folder: string): Dirent[] | undefined {
