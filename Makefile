@@ -12,6 +12,7 @@ setup: ## install what the rest needs: npm packages, Node 24, nats-server (quick
 	@sh deploy/setup/check.sh
 	@sh deploy/setup/install-packages.sh
 	@sh deploy/setup/install-nats-server.sh
+	@$(WITH_NODE) node --disable-warning=ExperimentalWarning deploy/setup/bundle-agentctl.ts
 
 demo: setup ## 120 sub-agents change a sample repository, on this machine, with a simulated model
 	@$(WITH_NODE) node --disable-warning=ExperimentalWarning deploy/demo/main.ts

@@ -12,6 +12,8 @@ if ! cmp -s package-lock.json "$installed"; then
     echo 'error: `npm ci` failed, as it says above; look at that (often the network or a full disk) and run make again.' >&2
     exit 1
   }
+  # What was compiled of the old packages is of no use any more.
+  rm -rf .cache/compiled
   cp package-lock.json "$installed" || exit 1
 fi
 

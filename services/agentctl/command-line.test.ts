@@ -55,6 +55,13 @@ describe("help", () => {
   });
 });
 
+it("a short flag takes its value behind an equals sign too, as kubectl's do", async () => {
+  const env = { AGENTD_SERVER: "127.0.0.1:1" };
+  expect((await run(["get", "jobs", "-o=jsn"], env)).err).toContain("-o jsn is not known");
+  expect(JSON.parse((await run(["version", "--client", "-o=json"])).out)).toHaveProperty("client");
+  expect((await run(["version", "-v=x"])).err).toContain("it is a number from 0 to 9");
+});
+
 describe("wrong usage ends with exit code 2", () => {
   it.each(verbs)("an unknown flag of $name", async ({ name, verb }) => {
     const file = verb.flags.some(({ isRequired }) => isRequired === true) ? ["-f", "x"] : [];

@@ -30,7 +30,7 @@ Examples:
 export async function runCommandLine(deps: CommandLineDeps): Promise<ExitCode> {
   let code: ExitCode = exitCodes.done;
   try {
-    const words = deps.argv.slice(2);
+    const words = plainShortFlags(deps.argv.slice(2));
     if (words[0] === completeWord) return await printCompletion(deps, words.slice(words[1] === "--" ? 2 : 1));
     const program = await createProgram(deps, words, (result) => {
       code = result;
@@ -43,6 +43,12 @@ export async function runCommandLine(deps: CommandLineDeps): Promise<ExitCode> {
     deps.terminal.err(errorText(error, "", false));
     return error instanceof UsageError ? exitCodes.usage : exitCodes.error;
   }
+}
+
+/** `-o=json` as `-ojson`: kubectl takes both, commander would read a value of "=json". */
+function plainShortFlags(words: readonly string[]): readonly string[] {
+  const end = words.indexOf("--");
+  return words.map((word, at) => (end >= 0 && at > end ? word : word.replace(/^(-[a-zA-Z])=/, "$1")));
 }
 
 /** What the completion scripts call; it is no verb for people. */
@@ -120,9 +126,15 @@ function createRoot(deps: CommandLineDeps, candidates: readonly string[]): Comma
     });
   for (const [flags, text] of globalFlags) {
     const option = new Option(flags, text);
-    root.addOption(flags.startsWith("-v") ? option.argParser(Number).default(0, "0") : option);
+    root.addOption(flags.startsWith("-v") ? option.argParser(verbosity).default(0, "0") : option);
   }
   return root;
+}
+
+function verbosity(word: string): number {
+  const level = Number(word);
+  if (Number.isInteger(level) && level >= 0) return level;
+  throw new InvalidArgumentError("it is a number from 0 to 9");
 }
 
 async function addVerb(

@@ -51,7 +51,7 @@ async function layOldNode(): Promise<string> {
 }
 
 function run(command: string, args: string[], options: { cwd?: string; path?: string } = {}) {
-  const env = { PATH: `${options.path ?? ""}:/usr/bin:/bin`, XDG_CACHE_HOME: join(folder, "cache") };
+  const env = { PATH: `${options.path ?? ""}:/usr/bin:/bin` };
   return spawnSync(command, args, { cwd: options.cwd ?? folder, env, encoding: "utf8" });
 }
 

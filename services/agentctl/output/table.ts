@@ -27,8 +27,8 @@ export function formatTable(
   widths: number[] = [],
 ): string {
   const cells = [header, ...rows.map((row) => row.map((cell) => (cell === "" ? "-" : visibleLine(cell))))];
-  for (const column of header.keys()) {
-    widths[column] = Math.max(widths[column] ?? 0, ...cells.map((row) => (row[column] ?? "").length));
+  for (const row of cells) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
   }
   return cells
     .map((row, index) =>

@@ -22,11 +22,17 @@ function escapeCode(code: number): string {
   return code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
+/** Printable ASCII, which is most of what is shown and needs no look at each character. */
+function isPlain(text: string): boolean {
+  return /^[ -~]*$/.test(text);
+}
+
 /**
  * `text` with control and invisible characters made visible, so that output of models, commands and
  * repositories cannot move the cursor, set a title or hide itself. Newlines and tabs stay.
  */
 export function visible(text: string): string {
+  if (isPlain(text)) return text;
   let result = "";
   for (const character of text.replaceAll("\r\n", "\n")) {
     const code = character.codePointAt(0) ?? 0;
@@ -37,6 +43,7 @@ export function visible(text: string): string {
 
 /** Like {@link visible}, on one line: for table cells and summaries. */
 export function visibleLine(text: string): string {
+  if (isPlain(text)) return text;
   return visible(text).replaceAll("\n", "\\n").replaceAll("\t", " ");
 }
 

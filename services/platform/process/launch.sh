@@ -48,10 +48,11 @@ launch() {
     echo "error: $launch_entry is missing; install agentd again." >&2
     exit 1
   fi
-  # Keeps the stripped and compiled modules between runs; a folder that cannot be written is silently not used.
-  launch_cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
-  if [ -z "${NODE_COMPILE_CACHE-}" ] && [ -n "$launch_cache" ]; then
-    export NODE_COMPILE_CACHE="$launch_cache/agentd/compile"
+  # What `make setup` bundled goes on with the sources itself once they are newer, and keeps what is compiled beside it.
+  if [ -f "$launch_root/.cache/$launch_service/current/start.js" ]; then
+    exec "$node" --disable-warning=ExperimentalWarning "$launch_root/.cache/$launch_service/current/start.js" "$@"
   fi
+  # Keeps the stripped and compiled modules between runs, one for each file; a folder that cannot be written is silently not used.
+  export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$launch_root/.cache/compiled}"
   exec "$node" --disable-warning=ExperimentalWarning "$launch_entry" "$@"
 }
