@@ -8,7 +8,9 @@ export interface Scratch {
    * of it. When the file cannot be written, only the cut text.
    */
   keep(text: string, charsMax: number): Promise<string>;
-  /** The bytes of a file that {@link keep} made; undefined for every other path. @throws ToolError as {@link WorktreeFiles}. */
+  /** Puts a text into a file. @returns its path for the read tool; undefined when it cannot be written. */
+  store(text: string): Promise<string | undefined>;
+  /** The bytes of a file that was made here; undefined for every other path. @throws ToolError as {@link WorktreeFiles}. */
   read(path: string, bytesMax: number): Promise<Buffer | undefined>;
 }
 
@@ -29,20 +31,22 @@ export async function createScratch(place: ScratchPlace | undefined): Promise<Sc
   const files = place === undefined ? undefined : await createWorktreeFiles(place.directory);
   const prefix = `${place?.shownAs.replace(/\/+$/u, "") ?? ""}/${folder}/`;
   let count = 0;
+  const store = async (text: string): Promise<string | undefined> => {
+    if (files === undefined) return undefined;
+    count += 1;
+    // The oldest makes room: of so many outputs nobody asks for the first any more.
+    const name = `${count}.txt`;
+    if (count > filesMax) await files.remove(`${folder}/${count - filesMax}.txt`).catch(() => {});
+    return (await write(files, `${folder}/${name}`, text)) ? `${prefix}${name}` : undefined;
+  };
   return {
     async keep(text, charsMax) {
       if (text.length <= charsMax) return text;
       const cut = clipMiddle(text, charsMax);
-      if (files === undefined) return cut;
-      count += 1;
-      // The oldest makes room: of so many outputs nobody asks for the first any more.
-      const name = `${folder}/${count}.txt`;
-      if (count > filesMax) await files.remove(`${folder}/${count - filesMax}.txt`).catch(() => {});
-      const isKept = await store(files, name, text);
-      return isKept
-        ? `${cut.trimEnd()}\n[all of it: ${prefix}${count}.txt; use read with offset, or grep in bash]`
-        : cut;
+      const path = await store(text);
+      return path === undefined ? cut : `${cut.trimEnd()}\n[all of it: ${path}; use read with offset, or grep in bash]`;
     },
+    store,
     async read(path, bytesMax) {
       if (files === undefined || !path.startsWith(prefix)) return undefined;
       return (await files.read(`${folder}/${path.slice(prefix.length)}`, bytesMax)).bytes;
@@ -50,7 +54,7 @@ export async function createScratch(place: ScratchPlace | undefined): Promise<Sc
   };
 }
 
-async function store(files: WorktreeFiles, name: string, text: string): Promise<boolean> {
+async function write(files: WorktreeFiles, name: string, text: string): Promise<boolean> {
   const bytes = Buffer.from(text, "utf8").subarray(0, fileBytesMax);
   // The agent may have removed the folder, or filled the disk: the cut text has to do then.
   return files.write(name, bytes).then(

@@ -57,7 +57,7 @@ function scriptOf(turns: number): readonly ScriptStep[] {
         return { ...calls(wanted(turn)), content: "## Goal\nas above", usage };
       },
   );
-  return [...steps, calls(["finish", { status: "done", summary: "Done." }])];
+  return [...steps, calls(["finish", { status: "done", summary: "Done.", claims: null }])];
 }
 
 /** The least that lets a model use the same tools. */
@@ -121,19 +121,21 @@ async function gateOnce(changed: number): Promise<void> {
     lastGreenCommand: "test",
     lastRedCommandStep: 0,
     lastRedCommand: "",
+    runs: [],
   };
   const readBlob = async (object: string): Promise<Buffer> => Buffer.from(blobs.get(object) ?? "");
   const syntax = { syntax: treeSitterCheck, readBlob, monotonicMs: () => performance.now() };
   const verdict = await judgeDone(
     {
       rules: {},
+      isTold: false,
       checks: [],
       take: async () => result,
       brokenSyntax: (_result, found) => brokenSyntax(syntax, found),
       runChecks: async () => ({ checks: [], isGreen: true, message: "" }),
       lookUpBase: async () => "Failed",
     },
-    { status: "done", summary: "Done." },
+    { status: "done", summary: "Done.", claims: null },
     evidence,
   );
   if (verdict.outcome !== "Done") throw new Error(`the gate said ${verdict.message}`);

@@ -66,6 +66,10 @@ describe("createLedger", () => {
       lastGreenCommand: "npm test",
       lastRedCommandStep: 4,
       lastRedCommand: "make",
+      runs: [
+        { command: "npm   test", step: 2, isGreen: true },
+        { command: "make", step: 4, isGreen: false },
+      ],
     });
   });
 

@@ -1,6 +1,7 @@
 import { clipEnd } from "../clip.ts";
 import type { Step } from "../guards/observation.ts";
 import { changingTools } from "../tools/changing-tools.ts";
+import type { CommandRun } from "./claims.ts";
 import { testFailures } from "./test-failures.ts";
 
 /**
@@ -33,6 +34,8 @@ export interface Evidence {
   readonly lastGreenCommand: string;
   readonly lastRedCommandStep: number;
   readonly lastRedCommand: string;
+  /** Each command that was run, by its last run, oldest first; at most 200 of at most 2,000 characters. */
+  readonly runs: readonly CommandRun[];
 }
 
 const filesMax = 500;
@@ -44,6 +47,8 @@ const memoriesMax = 20;
 const noteCharsMax = 500;
 const errorCharsMax = 400;
 const commandCharsMax = 200;
+const runsMax = 200;
+const runCharsMax = 2_000;
 /** An empty ledger for one attempt. */
 export function createLedger(): Ledger {
   const state: State = {
@@ -53,6 +58,7 @@ export function createLedger(): Ledger {
     failing: new Map(),
     errors: new Map(),
     commands: new Map(),
+    runs: new Map(),
     notes: new Set(),
     memories: new Set(),
     evidence: {
@@ -67,7 +73,7 @@ export function createLedger(): Ledger {
     record: (step) => recordStep(state, step),
     facts: () => listFacts(state),
     memories: () => [...state.memories],
-    evidence: () => state.evidence,
+    evidence: () => ({ ...state.evidence, runs: [...state.runs.values()] }),
   };
 }
 
@@ -82,9 +88,11 @@ interface State {
   readonly errors: Map<string, string>;
   /** Command to how it ended last. */
   readonly commands: Map<string, string>;
+  /** Command to how and when it ended last. */
+  readonly runs: Map<string, CommandRun>;
   readonly notes: Set<string>;
   readonly memories: Set<string>;
-  evidence: Evidence;
+  evidence: Omit<Evidence, "runs">;
 }
 
 function recordStep(state: State, step: Step): void {
@@ -114,6 +122,8 @@ function recordNote(state: State, step: Step): void {
 function recordCommand(state: State, command: string, step: Step): void {
   const shown = clipEnd(command.replaceAll(/\s+/gu, " ").trim(), commandCharsMax);
   put(state.commands, shown, step.isError ? endOf(step.result) : "exit code 0", commandsMax);
+  const whole = command.slice(0, runCharsMax);
+  put(state.runs, whole, { command: whole, step: state.steps, isGreen: !step.isError }, runsMax);
   const failures = testFailures(step.result);
   if (step.isError && failures.length > 0) put(state.failing, shown, failures, commandsMax);
   if (!step.isError) state.failing.delete(shown);

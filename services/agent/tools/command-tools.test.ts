@@ -59,7 +59,9 @@ describe("glob", () => {
     await Promise.all(Array.from({ length: 130 }, (_, index) => writeFile(join(tree.root, "many", `${index}.md`), "")));
     const found = await lines("glob", { pattern: "*.md" });
     expect(found).toHaveLength(101);
-    expect(found.at(-1)).toContain("100 of 130 files");
+    const file = /100 of 130 files; the others: (\S+\.txt);/u.exec(found.at(-1) ?? "")?.[1];
+    const rest = await lines("read", { file_path: file, offset: 101, limit: null });
+    expect(rest.slice(0, 30).every((line) => line.endsWith(".md"))).toBe(true);
   });
 
   it.each([
@@ -97,11 +99,17 @@ describe("grep", () => {
     expect(await lines("grep", args)).toEqual(expected);
   });
 
-  it("shows 100 matches and says that there are more", async () => {
-    await writeFile(join(tree.root, "many.txt"), "hit\n".repeat(5_000));
+  it("shows 100 matches, and keeps the others in a file", async () => {
+    await writeFile(join(tree.root, "few.txt"), "rare\n".repeat(150));
+    const [last] = (await lines("grep", { pattern: "rare" })).slice(-1);
+    const file = /\[100 of 150 matches; the others: (\S+\.txt);/u.exec(last ?? "")?.[1];
+    expect(await lines("read", { file_path: file, offset: 150, limit: null })).toEqual(
+      expect.arrayContaining([expect.stringContaining("few.txt:150:rare")]),
+    );
+    await writeFile(join(tree.root, "many.txt"), "hit\n".repeat(6_000));
     const found = await lines("grep", { pattern: "hit" });
     expect(found).toHaveLength(101);
-    expect(found.at(-1)).toContain("there are more");
+    expect(found.at(-1)).toContain("100 of more than 5000 matches; the others: ");
   });
 
   it("is not stalled by a pattern that makes backtracking engines explode", async () => {

@@ -3,6 +3,7 @@ import { ToolError } from "../tool-error.ts";
 import type { LocatedPath } from "../worktree-files.ts";
 import { quotePath } from "../worktree-path.ts";
 import { ripgrep, showPath, toRipgrepGlob } from "./ripgrep.ts";
+import { showSome } from "./show-some.ts";
 import type { ToolContext } from "./tool.ts";
 import { defineTool } from "./tool.ts";
 
@@ -36,10 +37,7 @@ export const globTool = defineTool({
       }
     }
     if (paths.length === 0) return `No file matches ${quotePath(args.pattern)} in ${quotePath(target.shown)}.`;
-    const shown = paths.slice(0, filesMax).map(showPath);
-    if (paths.length > filesMax)
-      shown.push(`[${filesMax} of ${paths.length} files; narrow the pattern to see the others]`);
-    return shown.join("\n");
+    return showSome(paths.map(showPath), { max: filesMax, what: "files", isAll: true }, context);
   },
 });
 

@@ -3,10 +3,13 @@ import { clipEnd } from "../clip.ts";
 import { ToolError } from "../tool-error.ts";
 import { quotePath } from "../worktree-path.ts";
 import { ripgrep, showPath, toRipgrepGlob } from "./ripgrep.ts";
+import { showSome } from "./show-some.ts";
 import { defineTool } from "./tool.ts";
 
 /** gemini-cli's total_max_matches (packages/core/src/tools/ripGrep.ts). */
 const matchesMax = 100;
+/** Kept in a file for those who want the others. */
+const recordsMax = 5_000;
 /** pi's cut of a matching line. */
 const lineCharsMax = 500;
 const outputBytesMax = 2 * 1_024 * 1_024;
@@ -36,13 +39,12 @@ export const grepTool = defineTool({
     const glob = args.glob === null ? undefined : toRipgrepGlob(args.glob, target, context.files.root);
     const options = [...modeOptions[mode], ...(glob === undefined ? [] : [`--glob=${glob}`])];
     const search = { options, operands: [args.pattern], target, outputBytesMax };
-    const records = parseRecords(await ripgrep(context, search, signal), mode);
+    const output = await ripgrep(context, search, signal);
+    const records = parseRecords(output, mode);
     if (records.length === 0)
       return `No match for ${quotePath(clipEnd(args.pattern, 200))} in ${quotePath(target.shown)}.`;
-    const shown = records.slice(0, matchesMax);
-    if (records.length > matchesMax)
-      shown.push(`[the first ${matchesMax}; there are more: narrow the pattern, path or glob]`);
-    return shown.join("\n");
+    const isAll = records.length < recordsMax && Buffer.byteLength(output) < outputBytesMax * 0.95;
+    return showSome(records, { max: matchesMax, what: mode === "content" ? "matches" : "files", isAll }, context);
   },
 });
 
@@ -51,8 +53,7 @@ const modeOptions = {
     "--no-heading",
     "--with-filename",
     "--line-number",
-    // One more than is shown, so that "there are more" is known.
-    `--max-count=${matchesMax + 1}`,
+    `--max-count=${recordsMax}`,
     `--max-columns=${lineCharsMax}`,
     "--max-columns-preview",
   ],
@@ -62,10 +63,10 @@ const modeOptions = {
 
 /** Splits `path NUL rest LF` records (files_with_matches: `path NUL`); a path may itself hold newlines. */
 function parseRecords(output: string, mode: keyof typeof modeOptions): string[] {
-  if (mode === "files_with_matches") return output.split("\0").filter(Boolean).map(showPath);
+  if (mode === "files_with_matches") return output.split("\0").filter(Boolean).slice(0, recordsMax).map(showPath);
   const records: string[] = [];
   let at = 0;
-  while (at < output.length && records.length <= matchesMax) {
+  while (at < output.length && records.length < recordsMax) {
     const nameEnd = output.indexOf("\0", at);
     if (nameEnd === -1) break;
     const lineEnd = output.indexOf("\n", nameEnd);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { FinishClaim } from "../../agent/tools/finish.ts";
 import type { Check } from "../../core/job/job.ts";
 import type { CheckResult } from "../../core/task/task.ts";
 import { type DoneGateDeps, judgeDone, type ProposedResult } from "./done-gate.ts";
@@ -28,23 +29,21 @@ const redGate: GateResult = {
   message: 'check "test" failed',
   notice: "1 != 2",
 };
-const said = { status: "done", summary: "All tests pass." } as const;
+const said: FinishClaim = { status: "done", summary: "All tests pass.", claims: ["npm test"] };
 const evidence = {
   lastChangeStep: 1,
   lastGreenCommandStep: 2,
   lastGreenCommand: "npm test",
   lastRedCommandStep: 0,
   lastRedCommand: "",
+  runs: [{ command: "cd . && npm test  -- --run", step: 2, isGreen: true }],
 };
 
-function judge(
-  deps: Partial<DoneGateDeps<ProposedResult>>,
-  claim: { status: "done"; summary: string } = said,
-  seen = evidence,
-) {
+function judge(deps: Partial<DoneGateDeps<ProposedResult>>, claim: FinishClaim = said, seen = evidence) {
   const ports: DoneGateDeps<ProposedResult> = {
     rules: {},
     checks: [check],
+    isTold: false,
     take: async () => result("src/a.ts", "const a = 2;"),
     brokenSyntax: async () => [],
     runChecks: async () => green,
@@ -115,7 +114,7 @@ describe("judgeDone", () => {
   });
 
   it("refuses an empty summary before it looks at anything", async () => {
-    const verdict = await judge({ take: () => Promise.reject(new Error("taken")) }, { status: "done", summary: " " });
+    const verdict = await judge({ take: () => Promise.reject(new Error("taken")) }, { ...said, summary: " " });
     expect(failedGate(verdict)).toBe("Protocol");
   });
 
@@ -126,14 +125,48 @@ describe("judgeDone", () => {
     expect((await judge({ take })).outcome).toBe("AlreadyDone");
   });
 
-  it("says when no command that the agent ran shows what it claims, and lets the checks decide", async () => {
-    const stale = { ...evidence, lastChangeStep: 3 };
-    const never = { ...evidence, lastGreenCommandStep: 0, lastGreenCommand: "" };
-    const details = await Promise.all([stale, never].map((seen) => judge({}, said, seen)));
+  const quiet: FinishClaim = { ...said, summary: "Changed a.", claims: null };
+  const stale = { ...evidence, lastChangeStep: 3 };
+  const never = { ...evidence, lastGreenCommandStep: 0, lastGreenCommand: "", runs: [] };
+
+  it("says when no command that the agent ran shows what it did, and lets the checks decide where it claims nothing", async () => {
+    const details = await Promise.all([stale, never].map((seen) => judge({}, quiet, seen)));
     expect(details.map(({ outcome }) => outcome)).toEqual(["Done", "Done"]);
     expect(details.map(({ gates }) => gates[3])).toMatchObject([
       { status: "Unproven", detail: "it changed files after its last green command: npm test" },
       { status: "Unproven", detail: "no command that it ran shows what it claims" },
     ]);
+  });
+
+  it.each<[string, Partial<FinishClaim>, typeof evidence, string]>([
+    ["a run before the last change", { claims: ["npm test"] }, stale, '"npm test" was last run before the last change'],
+    ["a command that was never run", { claims: ["make check"] }, evidence, '"make check" was never run'],
+    [
+      "a command that failed",
+      { claims: ["`npm  test`"] },
+      { ...evidence, runs: [{ command: "npm test", step: 2, isGreen: false }] },
+      "failed when it was last run",
+    ],
+    [
+      "words alone",
+      { summary: "Changed a. All tests pass." },
+      never,
+      'it says "All tests pass.", but no command succeeded',
+    ],
+    ["words about a run of before", { summary: "12 passed, 0 failed." }, stale, "succeeded after the last change"],
+  ])("refuses a claim that rests on %s, and tells which, before a check is run", async (_, claim, seen, problem) => {
+    const runChecks = () => Promise.reject(new Error("run"));
+    const verdict = await judge({ runChecks }, { ...quiet, ...claim }, seen);
+    expect(verdict.outcome).toBe("GateFailed");
+    expect(failedGate(verdict)).toBe("Freshness");
+    expect(verdict.notice).toContain(problem);
+  });
+
+  it("objects to words once, and then lets the checks decide; a claimed command must be so every time", async () => {
+    const words = { ...quiet, summary: "All tests pass." };
+    expect(await judge({ isTold: true }, words, never)).toMatchObject({ outcome: "Done" });
+    expect(await judge({ isTold: true }, { ...words, claims: ["npm test"] }, never)).toMatchObject({
+      outcome: "GateFailed",
+    });
   });
 });

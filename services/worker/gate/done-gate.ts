@@ -1,3 +1,5 @@
+import { clipEnd } from "../../agent/clip.ts";
+import { saidToPass, type UnprovenClaim, unprovenClaims } from "../../agent/context/claims.ts";
 import type { Evidence } from "../../agent/context/ledger.ts";
 import type { FinishClaim } from "../../agent/tools/finish.ts";
 import type { Check } from "../../core/job/job.ts";
@@ -33,6 +35,8 @@ export interface DoneVerdict<Result extends ProposedResult> {
 export interface DoneGateDeps<Result extends ProposedResult> {
   readonly rules: ReviewRules;
   readonly checks: readonly Check[];
+  /** The words of its summary were objected to before: the checks decide now. */
+  readonly isTold: boolean;
   /** The difference between tree and base; undefined when there is none. */
   take(): Promise<Result | undefined>;
   /** Paths of those files whose syntax the result broke. */
@@ -44,8 +48,8 @@ export interface DoneGateDeps<Result extends ProposedResult> {
 }
 
 /**
- * Decides whether a task is done: from what is in the tree and how its checks end, never from what the model says. Cheap looks
- * come first; the first one that fails ends it.
+ * Decides whether a task is done: from what is in the tree and how its checks end, never from what the model says; but what it says it
+ * has proven must be so. Cheap looks come first; the first one that fails ends it.
  *
  * @throws what the ports throw.
  */
@@ -54,14 +58,16 @@ export async function judgeDone<Result extends ProposedResult>(
   claim: FinishClaim,
   evidence: Evidence,
 ): Promise<DoneVerdict<Result>> {
-  const freshness = freshnessOf(evidence);
   if (claim.summary.trim() === "") {
     const what = "finish was called with an empty summary";
     return red("Protocol", what, [], `${what}. Call it again with a short truthful summary.`);
   }
   const result = await deps.take();
   if (result === undefined) return await withoutChange(deps);
-  const passed: GateVerdict[] = [verdict("Protocol", "Passed"), verdict("Effect", "Passed"), freshness];
+  const passed: GateVerdict[] = [verdict("Protocol", "Passed"), verdict("Effect", "Passed")];
+  const freshness = freshnessOf(claim, evidence, deps.isTold);
+  if ("problem" in freshness) return red("Freshness", freshness.problem, passed, freshness.notice, result);
+  passed.push(freshness);
   const outside = outsideWrites(result.paths, deps.rules.writes);
   if (outside.length > 0)
     return red("Scope", describeOutside(outside, deps.rules.writes ?? []), passed, undefined, result);
@@ -148,16 +154,51 @@ function describeBroken(paths: readonly string[]): string {
   return `it breaks the syntax of ${shown.join(", ")}${more}, which could be parsed before`;
 }
 
-/** Whether anything that the agent ran after its last change was green. The gate's own checks decide; this tells how it worked. */
-function freshnessOf(evidence: Evidence): GateVerdict {
+/** Claims shown of many. */
+const claimsShown = 5;
+
+/**
+ * Whether what the agent ran bears out what it claims (research on agent loops, G3: each claim points to an entry of the ledger, later
+ * than the last change). The gate's own checks decide about the result; a claim is to be true all the same.
+ */
+function freshnessOf(
+  { claims, summary }: FinishClaim,
+  evidence: Evidence,
+  isTold: boolean,
+): GateVerdict | { readonly problem: string; readonly notice: string } {
   const { lastChangeStep, lastGreenCommandStep, lastGreenCommand, lastRedCommandStep, lastRedCommand } = evidence;
-  if (lastGreenCommandStep > lastChangeStep) return verdict("Freshness", "Passed");
+  const unproven: readonly UnprovenClaim[] = unprovenClaims(claims ?? [], evidence.runs, lastChangeStep);
+  const isProven = lastGreenCommandStep > lastChangeStep;
+  const said = isProven || isTold ? undefined : saidToPass(summary);
+  const doubted = said === undefined ? unproven : [...unproven, { claim: said, kind: "said" as const }];
+  if (doubted.length > 0) {
+    const shown = doubted.slice(0, claimsShown).map((each) => describeClaim(each, evidence));
+    const notice =
+      `The gate did not accept what you claim:\n${shown.map((line) => `- ${line}`).join("\n")}\n` +
+      "Run it now and look at the result, or call finish without that claim. Claims are commands as you gave them to bash.";
+    return { problem: shown.join("; "), notice };
+  }
+  if (isProven) return verdict("Freshness", "Passed");
   if (lastRedCommandStep > lastChangeStep) {
     return verdict("Freshness", "Unproven", `the last command after its last change failed: ${lastRedCommand}`);
   }
   return lastGreenCommandStep === 0
     ? verdict("Freshness", "Unproven", "no command that it ran shows what it claims")
     : verdict("Freshness", "Unproven", `it changed files after its last green command: ${lastGreenCommand}`);
+}
+
+function describeClaim({ claim, kind }: UnprovenClaim, { lastGreenCommandStep }: Evidence): string {
+  const shown = JSON.stringify(clipEnd(claim, 100));
+  switch (kind) {
+    case "never":
+      return `${shown} was never run`;
+    case "failed":
+      return `${shown} failed when it was last run`;
+    case "stale":
+      return `${shown} was last run before the last change, so it says nothing about it`;
+    case "said":
+      return `it says ${shown}, but ${lastGreenCommandStep === 0 ? "no command succeeded" : "no command succeeded after the last change"}`;
+  }
 }
 
 const order: readonly GateName[] = ["Protocol", "Effect", "Acceptance", "Freshness", "Scope", "Hygiene"];

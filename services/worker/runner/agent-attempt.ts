@@ -48,9 +48,11 @@ export async function runAgentAttempt(run: Run, prepared: Prepared): Promise<Att
     lookUpBase: (check: (typeof assignment.checks)[number]) => lookUpBase(run, prepared, check, signal),
   };
   let last: DoneVerdict<HarvestedResult> | undefined;
+  let isTold = false;
   const judge = async (claim: FinishClaim, evidence: Evidence): Promise<string | undefined> => {
     progress.onPhase("Gate");
-    last = await judgeDone(gate, claim, evidence);
+    last = await judgeDone({ ...gate, isTold }, claim, evidence);
+    isTold ||= last.gates.some(({ gate: name, status }) => name === "Freshness" && status === "Failed");
     progress.onPhase("Working");
     return last.outcome === "Done" || last.outcome === "AlreadyDone" ? undefined : (last.notice ?? last.message);
   };
