@@ -27,12 +27,14 @@ export default defineConfig({
   test: {
     pool: "forks",
     passWithNoTests: true,
+    // The machine may be slow and busy. Who waits in vain has failed anyway, so all waits are generous.
+    expect: { poll: { timeout: 45_000 } },
     teardownTimeout: 15_000,
     reporters: ["default", fileURLToPath(new URL("support/closing-line-reporter.ts", import.meta.url))],
     projects: [
-      project("unit", 1, ["services/**/*.test.ts", "test/support/**/*.test.ts", "test/repo/**/*.test.ts"], 2, 20_000),
-      project("integration", 2, ["test/integration/**/*.test.ts"], 2, 60_000),
-      project("e2e", 3, ["test/e2e/**/*.test.ts"], 1, 180_000),
+      project("unit", 1, ["services/**/*.test.ts", "test/support/**/*.test.ts", "test/repo/**/*.test.ts"], 2, 60_000),
+      project("integration", 2, ["test/integration/**/*.test.ts"], 2, 120_000),
+      project("e2e", 3, ["test/e2e/**/*.test.ts"], 1, 300_000),
       project("faults", 4, ["test/faults/**/*.test.ts"], 1, 600_000),
       project("vllm", 5, ["test/vllm/**/*.test.ts"], 1, 900_000),
     ],

@@ -326,7 +326,7 @@ describe("errors", () => {
       const written = Number(await readFile(join(tree.root, "pid"), "utf8"));
       if (written === 0) throw new Error("not yet written");
       return written;
-    }, 10_000);
+    }, 45_000);
     const pid = await started.finally(() => controller.abort(new Error("lease lost")));
     await expect(running).rejects.toThrow("lease lost");
     expect(() => process.kill(pid, 0)).toThrow("ESRCH");

@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { expect, it } from "vitest";
+import { until } from "../../test/support/until.ts";
 import { AgentdError } from "../core/errors.ts";
 import type { NextRun } from "./keyed-loop.ts";
 import { createKeyedLoop } from "./keyed-loop.ts";
@@ -19,14 +20,6 @@ function start(reconcile: (key: string, signal: AbortSignal) => Promise<NextRun 
   };
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const endMs = performance.now() + 5_000;
-  while (!condition()) {
-    if (performance.now() > endMs) throw new Error("waited in vain");
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
 it("never runs one key twice at a time, and runs it again for a wake that came meanwhile", async () => {
   const gate = Promise.withResolvers<void>();
   let running = 0;
@@ -42,9 +35,9 @@ it("never runs one key twice at a time, and runs it again for a wake that came m
   });
   loop.wake("a");
   for (let count = 0; count < 5; count += 1) loop.wake("a");
-  await until(() => runs === 1);
+  await until("the runs", () => runs === 1);
   gate.resolve();
-  await until(() => runs === 2);
+  await until("the runs", () => runs === 2);
   expect(most).toBe(1);
   await stop();
   expect(runs).toBe(2);
@@ -59,10 +52,10 @@ it("runs no more keys at once than allowed", async () => {
     return undefined;
   });
   for (const key of ["a", "b", "c"]) loop.wake(key);
-  await until(() => seen.size === 2);
+  await until("the runs", () => seen.size === 2);
   expect([...seen]).toEqual(["a", "b"]);
   gate.resolve();
-  await until(() => seen.size === 3);
+  await until("the runs", () => seen.size === 3);
   await stop();
 });
 
@@ -75,7 +68,7 @@ it("comes back after a failure, at once after a lost race", async () => {
     return undefined;
   });
   loop.wake("a");
-  await until(() => runs === 3);
+  await until("the runs", () => runs === 3);
   await stop();
   expect(runs).toBe(3);
 });
@@ -88,10 +81,10 @@ it("lets a wake shorten a time to come back, but not a firm gap", async () => {
   });
   loop.wake("firm");
   loop.wake("loose");
-  await until(() => runs.length === 2);
+  await until("the runs", () => runs.length === 2);
   loop.wake("firm");
   loop.wake("loose");
-  await until(() => runs.length === 3);
+  await until("the runs", () => runs.length === 3);
   expect(runs).toEqual(["firm", "loose", "loose"]);
   await stop();
 });

@@ -17,10 +17,10 @@ afterAll(async () => {
 });
 
 async function applyAndWait(directory: string, manifest: string) {
-  return await agentd.ctl(["apply", "-f", "-", "--wait", "--timeout=120s"], {
+  return await agentd.ctl(["apply", "-f", "-", "--wait", "--timeout=250s"], {
     cwd: directory,
     input: manifest,
-    timeoutMs: 150_000,
+    timeoutMs: 260_000,
   });
 }
 

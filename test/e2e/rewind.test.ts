@@ -9,9 +9,13 @@ import { createRepository } from "../support/sample-repository.ts";
 
 test("a blocked task is rewound to the turn before its trouble, goes on there with files and conversation, and can be replayed", async () => {
   const directory = await mkdtemp(join(tmpdir(), "agentd-rewind-"));
-  const [effects, service] = [join(directory, "effects"), join(directory, "service")];
+  const [effects, service, go] = ["effects", "service", "go"].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
   using repository = createRepository({ "a.txt": "a\n" });
-  // Without a sandbox commands reach the files outside of the tree: one counts, the other is the trouble.
+  // Without a sandbox commands reach the files outside of the tree: one counts, one is the trouble, one holds the first turn.
   await using agentd = await startAgentd({ slots: 1, args: ["--sandbox=none"] });
   const manifest = manifestOf(
     "stuck",
@@ -19,9 +23,8 @@ test("a blocked task is rewound to the turn before its trouble, goes on there wi
   plan: { tasks: [{ name: one }] }
   template:
     prompt: |
-      Run "echo done >> ${effects}; echo b >> a.txt"
+      Run "until [ -e ${go} ]; do sleep 0.05; done; echo done >> ${effects}; echo b >> a.txt"
       Run "test -e ${service}"
-      [sim: slow 2500ms]
     checks: [{ name: whole, run: "test $(wc -l < a.txt) = 2" }]
 `,
   );
@@ -30,7 +33,8 @@ test("a blocked task is rewound to the turn before its trouble, goes on there wi
     await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest });
     await eventually("its start", async () => ((await tasksOf(agentd, "stuck"))[0]?.status.worker ? true : undefined));
     expect((await rewind("--to", "1")).stderr).toContain("is Running and cannot be rewound");
-    expect((await agentd.ctl(["wait", "job/stuck", "--timeout=60s"])).code).not.toBe(0);
+    await writeFile(go, "");
+    expect((await agentd.ctl(["wait", "job/stuck", "--timeout=120s"])).code).not.toBe(0);
     expect((await tasksOf(agentd, "stuck"))[0]?.status.outcome).toBe("Blocked");
 
     expect((await rewind("--to", "9")).stderr).toContain("its last recorded turn is 3");
@@ -40,7 +44,7 @@ test("a blocked task is rewound to the turn before its trouble, goes on there wi
 
     await writeFile(service, "");
     expect(await rewind("--to", "1")).toMatchObject({ code: 0, stdout: "task/one pending again, behind turn 1\n" });
-    expect(await agentd.ctl(["wait", "job/stuck", "--timeout=60s"])).toMatchObject({ code: 0 });
+    expect(await agentd.ctl(["wait", "job/stuck", "--timeout=120s"])).toMatchObject({ code: 0 });
     expect(readFileSync(effects, "utf8")).toBe("done\n");
     expect((await rewind("--to", "1")).stderr).toContain("is Succeeded and cannot be rewound");
 

@@ -1,5 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { agentdBin, eventually, startAgentd, type TestAgentd } from "../support/agentd.ts";
@@ -96,16 +98,35 @@ test("two jobs at once share the slots fairly", async () => {
   expect(shares).toHaveLength(2);
 });
 
+/** A file that commands of agents wait for. */
+interface Gate extends AsyncDisposable {
+  /** The request of a task that waits for it. */
+  readonly request: string;
+  open(): Promise<void>;
+}
+
+async function createGate(): Promise<Gate> {
+  const directory = await mkdtemp(join(tmpdir(), "agentd-gate-"));
+  const file = join(directory, "open");
+  return {
+    request: `Run "until [ -e ${file} ]; do sleep 0.05; done"`,
+    open: () => writeFile(file, ""),
+    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
 test("parallelism and suspend bound what runs, dependencies order it, and why says so", async () => {
   using repository = createRepository(files(3));
-  await using agentd = await startAgentd({ slots: 8 });
+  await using gate = await createGate();
+  await using agentd = await startAgentd({ slots: 8, args: ["--sandbox=none"] });
+  const prompt = JSON.stringify(`${gate.request}\nConvert var to const or let in src/f0.js`);
   const spec = (more: string): string =>
     manifestOf(
       "ordered",
       `  repository: { url: ., ref: main }
   plan:
     tasks:
-      - { name: first, prompt: "Convert var to const or let in src/f0.js\\n[sim: slow 1000ms]" }
+      - { name: first, prompt: ${prompt} }
       - { name: second, dependsOn: [first], prompt: "Convert var to const or let in src/f1.js" }
   template: { prompt: unused, checks: [{ name: ok, run: "true" }] }
 ${more}`,
@@ -117,7 +138,8 @@ ${more}`,
   expect(resumed.stdout).toBe("job/ordered configured\n");
   await eventually("the first task", async () => ((await running(agentd, "ordered")) === 1 ? true : undefined));
   expect((await agentd.ctl(["why", "task/second"])).stdout).toMatch(/first/);
-  expect((await agentd.ctl(["wait", "job/ordered", "--timeout=60s"])).code).toBe(0);
+  await gate.open();
+  expect((await agentd.ctl(["wait", "job/ordered", "--timeout=120s"])).code).toBe(0);
   const commits = (await tasksOf(agentd, "ordered")).map((task) => task.status.state);
   expect(commits).toEqual(["Succeeded", "Succeeded"]);
 });
@@ -138,7 +160,7 @@ test("while the model server is down tasks wait and why says so; nothing fails, 
   });
   const simulator = spawn(agentdBin, ["vllm-sim", `--port=${port}`, "--model=late"], { stdio: "ignore" });
   try {
-    expect((await agentd.ctl(["wait", "job/waiting", "--timeout=90s"])).code).toBe(0);
+    expect((await agentd.ctl(["wait", "job/waiting", "--timeout=180s"])).code).toBe(0);
     expect((await tasksOf(agentd, "waiting")).map(({ status }) => status.attempt)).toEqual([1, 1]);
   } finally {
     simulator.kill("SIGTERM");
@@ -147,26 +169,29 @@ test("while the model server is down tasks wait and why says so; nothing fails, 
 
 test("while NATS is down calls are UNAVAILABLE with a hint, and work in flight goes on after the reconnect", async () => {
   using repository = createRepository(files(4));
-  await using agentd = await startAgentd({ slots: 4 });
+  await using gate = await createGate();
+  await using agentd = await startAgentd({ slots: 4, args: ["--sandbox=none"] });
   await agentd.ctl(["apply", "-f", "-"], {
     cwd: repository.path,
-    input: manifest("away", `${convert}\n[sim: slow 1500ms]`),
+    input: manifest("away", `${gate.request}\n${convert}`),
   });
   await eventually("running tasks", async () => ((await running(agentd, "away")) === 4 ? true : undefined));
   const nats = await agentd.pidOf("nats-server");
   process.kill(nats, "SIGSTOP");
   const refused = await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("other", convert) });
+  // They end their commands while NATS is away, and go on.
+  await gate.open();
   process.kill(nats, "SIGCONT");
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/try again in \d+s/);
-  const waited = await agentd.ctl(["wait", "job/away", "--timeout=60s"]);
+  const waited = await agentd.ctl(["wait", "job/away", "--timeout=180s"]);
   const attempts = (await tasksOf(agentd, "away")).map((task) => task.status.attempt);
   expect({ code: waited.code, attempts }).toEqual({ code: 0, attempts: [1, 1, 1, 1] });
 });
 
 test("a tree that was killed as a whole goes on with its unfinished job when it is started again", async () => {
   using repository = createRepository(files(6));
-  await using agentd = await startAgentd({ slots: 3 });
+  await using agentd = await startAgentd({ slots: 3, leaseMs: 3_000 });
   await agentd.ctl(["apply", "-f", "-"], {
     cwd: repository.path,
     input: manifest("again", `${convert}\n[sim: slow 500ms]`),
@@ -177,6 +202,6 @@ test("a tree that was killed as a whole goes on with its unfinished job when it 
   );
   await agentd.killAll();
   await agentd.restart();
-  expect((await agentd.ctl(["wait", "job/again", "--timeout=90s"])).code).toBe(0);
+  expect((await agentd.ctl(["wait", "job/again", "--timeout=180s"])).code).toBe(0);
   expect((await agentd.ctl(["fsck"])).stdout).toContain("6 merge commits, 0 differences");
 });

@@ -2,7 +2,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startAgentd, type TestAgentd } from "../support/agentd.ts";
+import { agentctlBin, eventually, startAgentd, startProgram, type TestAgentd } from "../support/agentd.ts";
 import { manifestOf } from "../support/jobs.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
 
@@ -96,7 +96,7 @@ test("the branch of a job from a URL is said to be pushed, refused, or left to b
   expect((await agentd.ctl(["wait", "refused"])).code).toBe(0);
   const waiting = await agentd.ctl(["wait", "refused", "--for=condition=Published", "--timeout", "1s"]);
   expect(waiting).toMatchObject({ code: 4, stderr: "error: job/refused is not Published after 1s\n" });
-}, 60_000);
+});
 
 test("files and repositories that cannot be used are named with what is wrong", async () => {
   const ctl = async (...args: string[]) => (await agentd.ctl(args, { cwd: join(repository.path, "..") })).stderr;
@@ -133,16 +133,23 @@ test("a watch shows every change under the columns of its list, in the form that
   const suspended = oneTask("watched", "watched-a-name-that-is-long", "  repository: { url: . }\n  suspend: true\n");
   expect((await apply(suspended)).code).toBe(0);
   const ofJob = ["get", "tasks", "-l", "job=watched", "-w"];
-  const table = agentd.ctl(ofJob, { timeoutMs: 9_000 });
-  const names = agentd.ctl([...ofJob, "-o", "name"], { timeoutMs: 9_000 });
+  const start = (...more: string[]) =>
+    startProgram(agentctlBin, ["--server", agentd.endpoints.grpc, ...ofJob, ...more], repository.path);
+  const [table, names] = [start(), start("-o", "name")];
+  await eventually("both to watch", () => (table.stdout() !== "" && names.stdout() !== "" ? true : undefined));
   expect((await apply(suspended.replace("suspend: true", "suspend: false"), "--wait")).code).toBe(0);
-  const lines = (await table).stdout.trim().split("\n");
+  await eventually("the end in the table", () => (table.stdout().includes("Succeeded") ? true : undefined));
+  for (const { process: child, ended } of [table, names]) {
+    child.kill("SIGINT");
+    await ended;
+  }
+  const lines = table.stdout().trim().split("\n");
   const column = lines[0]?.indexOf("STATUS") ?? -1;
   expect(column).toBeGreaterThan(0);
   for (const line of lines.slice(1)) expect(line.slice(column)).toMatch(/^(Pending|Running|Merging|Succeeded) /);
   expect(lines.at(-1)).toContain("Succeeded");
-  expect(new Set((await names).stdout.trim().split("\n"))).toEqual(new Set(["task/watched-a-name-that-is-long"]));
-}, 30_000);
+  expect(new Set(names.stdout().trim().split("\n"))).toEqual(new Set(["task/watched-a-name-that-is-long"]));
+});
 
 test("resources of all namespaces stand beside the namespace that they are in", async () => {
   expect((await apply(oneTask("far", "far-t"), "--namespace", "away")).code).toBe(0);

@@ -13,7 +13,7 @@ beforeAll(async () => {
   nats = await startTestServer();
   stage = await openPartsStage(nats, `http://127.0.0.1:${await freePort()}/v1`);
   repository = createRepository({ "README.md": "a\n" });
-}, 60_000);
+});
 
 afterAll(async () => {
   await stage?.[Symbol.asyncDispose]();
@@ -70,11 +70,11 @@ it("whatever starts first waits for the others and says so: worker, NATS, coordi
   await saysThat(workerHttp, "model");
 
   await stage.simulator().ready();
-  expect(await ctl(["wait", "job/patient", "--timeout=90s"])).toMatchObject({ code: 0 });
+  expect(await ctl(["wait", "job/patient", "--timeout=200s"])).toMatchObject({ code: 0 });
   expect((await ctl(["fsck", "job/patient"])).stdout).toContain("1 tasks, 1 merge commits, 0 differences");
   // The worker looks at the model server every few seconds: a quick job may end before it has seen it.
   await eventually("a worker that says that it is ready", async () =>
     (await fetch(`http://${workerHttp}/readyz`)).status === 200 ? true : undefined,
   );
   expect([worker.isRunning, coordinator.isRunning]).toEqual([true, true]);
-}, 180_000);
+});

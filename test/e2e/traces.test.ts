@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { eventually, startAgentd, type TestAgentd } from "../support/agentd.ts";
 import { manifestOf, tasksOf } from "../support/jobs.ts";
 import { type ReceivedSpan, startOtlpReceiver } from "../support/otlp-receiver.ts";
@@ -75,9 +77,14 @@ const everyName = [
 test("a whole job is one connected trace at an OTLP receiver, through the death of a worker and the retry on another", async () => {
   await using receiver = await startOtlpReceiver();
   using repository = createRepository(files);
+  const directory = await mkdtemp(join(tmpdir(), "agentd-traces-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const go = join(directory, "go");
   await using agentd = await startAgentd({
     workers: 2,
     slots: 1,
+    leaseMs: 5_000,
+    args: ["--sandbox=none"],
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
       OTEL_EXPORTER_OTLP_HEADERS: "x-tenant=t-42",
@@ -85,14 +92,15 @@ test("a whole job is one connected trace at an OTLP receiver, through the death 
       OTEL_METRIC_EXPORT_INTERVAL: "500",
     },
   });
-  const input = manifest("traced", `${marker} [sim: slow 1500ms]`);
+  const input = manifest("traced", `${marker}\n      Run "until [ -e ${go} ]; do sleep 0.05; done"`);
   await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input });
   const lost = await eventually("the first claim", async () => {
     const tasks = await tasksOf(agentd, "traced");
     return tasks.map(({ status }) => status.worker).find((worker) => worker !== undefined && worker !== "");
   });
   process.kill(await agentd.pidOf(lost), "SIGKILL");
-  expect(await agentd.ctl(["wait", "job/traced", "--timeout=120s"])).toMatchObject({ code: 0 });
+  await writeFile(go, "");
+  expect(await agentd.ctl(["wait", "job/traced", "--timeout=200s"])).toMatchObject({ code: 0 });
   expect(await agentd.ctl(["fetch", "job/traced"], { cwd: repository.path })).toMatchObject({ code: 0 });
   const { traceId } = await traceOf(agentd, "job/traced");
   const received = (): readonly ReceivedSpan[] => receiver.spans.filter((span) => span.traceId === traceId);

@@ -26,7 +26,7 @@ async function startSecond(agentd: TestAgentd, env: Readonly<Record<string, stri
     `--system-creds=${join(credentials, "system.creds")}`,
     "--listen=127.0.0.1:0",
     `--data=${data}`,
-    "--lease-ms=3000",
+    "--lease-ms=30000",
     "--heartbeat-ms=500",
   ];
   const child = spawn(agentdBin, args, {
@@ -90,7 +90,7 @@ test("two coordinators share the work: either serves, and the other goes on wher
   const input = manifest("shared");
   expect(await second.ctl(["apply", "-f", "-"], { cwd: repository.path, input })).toMatchObject({ code: 0 });
   expect((await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input })).stdout).toContain("unchanged");
-  const watched = second.ctl(["wait", "job/shared", "--timeout=150s"], { timeoutMs: 160_000 });
+  const watched = second.ctl(["wait", "job/shared", "--timeout=240s"], { timeoutMs: 250_000 });
   await eventually("some merges, and more to come", async () => {
     const merged = countStates(await tasksOf(agentd, "shared"))["Succeeded"] ?? 0;
     return merged >= 3 ? true : undefined;
@@ -119,10 +119,10 @@ test("two coordinators share the work: either serves, and the other goes on wher
     (countStates(await tasksOf(agentd, "next"))["Succeeded"] ?? 0) > 0 ? true : undefined,
   );
   second.kill("SIGKILL");
-  expect(await agentd.ctl(["wait", "job/next", "--timeout=120s"], { timeoutMs: 130_000 })).toMatchObject({ code: 0 });
+  expect(await agentd.ctl(["wait", "job/next", "--timeout=240s"], { timeoutMs: 250_000 })).toMatchObject({ code: 0 });
   expect((await agentd.ctl(["fsck"])).stdout).toBe(sound("next", count) + sound("shared", count));
   expect(outlines(await tasksOf(agentd, "shared"))).toEqual(outlines(finished));
-}, 420_000);
+}, 600_000);
 
 test("a coordinator fetches a private repository with the git credentials of whoever started it", async () => {
   using repository = createRepository({ "src/a.js": "var a = 1;\n" });
@@ -137,8 +137,8 @@ test("a coordinator fetches a private repository with the git credentials of who
     await using second = await startSecond(agentd, env);
     const input = manifest("private", `{ url: "ssh://private.invalid${repository.path}", ref: main }`);
     expect(await second.ctl(["apply", "-f", "-"], { input })).toMatchObject({ code: 0, stderr: "" });
-    expect(await second.ctl(["wait", "job/private", "--timeout=60s"])).toMatchObject({ code: 0 });
+    expect(await second.ctl(["wait", "job/private", "--timeout=180s"])).toMatchObject({ code: 0 });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}, 180_000);
+});

@@ -15,7 +15,12 @@ test(`${rounds} kill -9 of worker, coordinator and nats-server lose no task, mer
   using repository = createRepository(
     Object.fromEntries(names.map((name) => [`src/${name}.js`, `var ${name} = 1;\nmodule.exports = ${name};\n`])),
   );
-  await using agentd = await startAgentd({ workers: 2, slots: 8, simArgs: ["--decode-ms-per-token=20"] });
+  await using agentd = await startAgentd({
+    workers: 2,
+    slots: 8,
+    leaseMs: 3_000,
+    simArgs: ["--decode-ms-per-token=20"],
+  });
   const manifest = manifestOf(
     "rounds",
     `  repository: { url: ., ref: main }
@@ -38,7 +43,7 @@ test(`${rounds} kill -9 of worker, coordinator and nats-server lose no task, mer
     }
   }
 
-  const waited = await agentd.ctl(["wait", "job/rounds", "--timeout=240s"], { timeoutMs: 250_000 });
+  const waited = await agentd.ctl(["wait", "job/rounds", "--timeout=480s"], { timeoutMs: 490_000 });
   const tasks = await tasksOf(agentd, "rounds");
   expect({ waited, states: countStates(tasks) }).toMatchObject({
     waited: { code: 0 },
@@ -57,4 +62,4 @@ test(`${rounds} kill -9 of worker, coordinator and nats-server lose no task, mer
     "main..agentd/rounds",
   );
   expect(new Set(trailers.split("\n").filter((line) => line !== "")).size).toBe(taskCount);
-}, 600_000);
+});

@@ -8,7 +8,7 @@ test("a task that kills its own process becomes Failed(Poison), and its neighbou
     Object.fromEntries(["a", "b", "c"].map((name) => [`src/${name}.js`, `var ${name} = 1;\n`])),
   );
   // Without a sandbox a command can reach the process that started it: that is the case to survive.
-  await using agentd = await startAgentd({ slots: 4, args: ["--sandbox=none"] });
+  await using agentd = await startAgentd({ slots: 4, leaseMs: 3_000, args: ["--sandbox=none"] });
   const killer = "for p in $(ps -o ppid= -p $$) $PPID; do kill -9 $p; done; sleep 5";
   const manifest = manifestOf(
     "deadly",
@@ -25,10 +25,10 @@ test("a task that kills its own process becomes Failed(Poison), and its neighbou
     checks: [{ name: ok, run: "true" }]
 `,
   );
-  const applied = await agentd.ctl(["apply", "-f", "-", "--wait", "--timeout=120s"], {
+  const applied = await agentd.ctl(["apply", "-f", "-", "--wait", "--timeout=300s"], {
     cwd: repository.path,
     input: manifest,
-    timeoutMs: 150_000,
+    timeoutMs: 310_000,
   });
   const tasks = await tasksOf(agentd, "deadly");
   const byName = Object.fromEntries(tasks.map((task) => [task.metadata.name, task.status]));

@@ -26,7 +26,7 @@ beforeAll(async () => {
   );
   await stage.simulator("--decode-ms-per-token=20").ready();
   workers = ["w-1", "w-2"].map((name) => stage.worker(name));
-}, 60_000);
+});
 
 afterAll(async () => {
   await stage?.[Symbol.asyncDispose]();
@@ -41,6 +41,13 @@ const ctl = async (part: TestPart, ...args: readonly string[]) =>
 async function leads(part: TestPart): Promise<boolean> {
   const response = await fetch(`${(await part.ready())["http"] ?? ""}/metrics`).catch(() => undefined);
   return (await response?.text())?.includes("agentd_leader 1") ?? false;
+}
+
+/** When the part began to lead, by its own log. */
+function leadingSinceMs(part: TestPart): number {
+  const lines = part.log().split("\n");
+  const line = lines.find((one) => one.includes('"this coordinator leads"')) ?? "{}";
+  return Date.parse((JSON.parse(line) as { time?: string }).time ?? "");
 }
 
 async function apply(part: TestPart, job: string, glob = "src/*.js", marker = ""): Promise<void> {
@@ -126,11 +133,12 @@ describe("two coordinators", () => {
     const watching = watch(first, "watched", "", seen);
     await eventually("some merges, and more to come", () => (succeeded() >= 4 ? true : undefined));
     expect(succeeded()).toBeLessThan(taskCount);
-    const killedMs = performance.now();
+    const killedMs = Date.now();
     first.kill("SIGKILL");
     await watching;
-    await eventually("the second leads", async () => ((await leads(second)) ? true : undefined), 15_000);
-    expect(performance.now() - killedMs).toBeLessThan(15_000);
+    await eventually("the second leads", async () => ((await leads(second)) ? true : undefined));
+    // By the time in its log: looking from here takes a while of its own.
+    expect(leadingSinceMs(second) - killedMs).toBeLessThan(15_000);
     const start = seen[0]?.version ?? "";
     const last = seen.at(-1)?.version ?? "";
     await watch(second, "watched", last, seen, () => succeeded() === taskCount);
@@ -145,7 +153,7 @@ describe("two coordinators", () => {
     // Gives the lead away, so that the next test need not wait for its end.
     second.kill("SIGTERM");
     await second.exited;
-  }, 120_000);
+  });
 
   it("and their workers are started anew one after the other under load, and no attempt is lost", async () => {
     const coordinators = [stage.coordinator("a"), stage.coordinator("b")];
@@ -174,7 +182,7 @@ describe("two coordinators", () => {
       workers[index] = await anew(`rolled-${name}`, other(index), before, () => stage.worker(name));
     }
     const jobs = ["rolled-a", "rolled-b", "rolled-w-1", "rolled-w-2"];
-    const waited = await ctl(other(0), "wait", ...jobs.map((job) => `job/${job}`), "--timeout=60s");
+    const waited = await ctl(other(0), "wait", ...jobs.map((job) => `job/${job}`), "--timeout=200s");
     expect(waited).toMatchObject({ code: 0 });
     const attempts = (await tasks(other(1), jobs)).flatMap(({ status }) => status.attempts ?? []);
     expect(attempts.map(({ outcome }) => outcome)).toEqual(
@@ -182,5 +190,5 @@ describe("two coordinators", () => {
     );
     const { stdout } = await ctl(other(0), "fsck");
     for (const job of jobs) expect(stdout).toContain(sound(job, rolledCount));
-  }, 240_000);
+  });
 });

@@ -1,19 +1,25 @@
-import { expect, test } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { eventually, startAgentd } from "../support/agentd.ts";
 import { manifestOf, tasksOf } from "../support/jobs.ts";
 import { createRepository } from "../support/sample-repository.ts";
 
 test("a worker that is stopped past its lease and woken has its late result refused, with an event", async () => {
   using repository = createRepository({ "src/a.js": "var a = 1;\n" });
-  await using agentd = await startAgentd({ workers: 2, slots: 2 });
+  const directory = await mkdtemp(join(tmpdir(), "agentd-zombie-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const go = join(directory, "go");
+  await using agentd = await startAgentd({ workers: 2, slots: 2, leaseMs: 5_000, args: ["--sandbox=none"] });
   const manifest = manifestOf(
     "zombie",
     `  repository: { url: ., ref: main }
   plan: { forEach: { glob: "src/*.js" } }
   template:
     prompt: |
+      Run "until [ -e ${go} ]; do sleep 0.05; done"
       Convert var to const or let in {{item}}
-      [sim: slow 1500ms]
     checks: [{ name: no-var, run: "! grep -nw var {{item}}" }]
 `,
   );
@@ -24,8 +30,9 @@ test("a worker that is stopped past its lease and woken has its late result refu
   );
   const pid = await agentd.pidOf(first);
   process.kill(pid, "SIGSTOP");
+  await writeFile(go, "");
   try {
-    const waited = await agentd.ctl(["wait", "job/zombie", "--timeout=60s"]);
+    const waited = await agentd.ctl(["wait", "job/zombie", "--timeout=200s"]);
     expect(waited).toMatchObject({ code: 0 });
   } finally {
     process.kill(pid, "SIGCONT");

@@ -51,16 +51,13 @@ test("a gigabyte of output becomes a result of 30,000 characters and a file of a
 test.each(["read -r answer && echo got", "cat", "head -1", "bash -c 'read -p \"Continue? \" x || exit 1'"])(
   "a command that waits for input gets none: %s",
   async (command) => {
-    const startedAt = performance.now();
-    await bash(command, 20_000);
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    expect((await bash(command, 90_000)).content).not.toContain("killed after the timeout");
   },
 );
 
 test("a command that forks a daemon ends with its own end; the daemon ends with the attempt", async () => {
-  const startedAt = performance.now();
-  const result = await bash("setsid sh -c 'echo $$; exec sleep 300' & sleep 0.3; echo started");
-  expect(performance.now() - startedAt).toBeLessThan(15_000);
+  const daemon = "setsid sh -c 'echo $$; touch up; exec sleep 300'";
+  const result = await bash(`${daemon} & until [ -e up ]; do sleep 0.05; done; echo started`, 90_000);
   expect(result).toMatchObject({ isError: false, content: expect.stringMatching(/^\d+\nstarted\n$/u) });
   const pid = Number.parseInt(result.content, 10);
   expect((await listProcesses()).map((entry) => entry.pid)).toContain(pid);
@@ -69,8 +66,8 @@ test("a command that forks a daemon ends with its own end; the daemon ends with 
 });
 
 test("a command that ignores SIGTERM and closes its output is killed after its time", async () => {
-  const result = await bash("trap '' TERM HUP INT; echo here; exec >&- 2>&-; while :; do sleep 1; done", 1_000);
-  expect(result).toEqual({ content: "here\n[killed after the timeout of 1000 ms]", isError: true });
+  const result = await bash("trap '' TERM HUP INT; echo here; exec >&- 2>&-; while :; do sleep 1; done", 3_000);
+  expect(result).toEqual({ content: "here\n[killed after the timeout of 3000 ms]", isError: true });
 });
 
 test("an abort ends a command that ignores SIGTERM, and is thrown on", async () => {

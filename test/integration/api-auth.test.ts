@@ -71,7 +71,7 @@ async function call(
   if (options.authorization !== undefined) metadata.set("authorization", options.authorization);
   const path = options.path ?? "/agentd.v1.WorkerService/GetWorker";
   const error = await new Promise<ServiceError | null>((resolve) => {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     client.makeUnaryRequest(
       path,
       asIs,

@@ -9,7 +9,7 @@ import { until } from "../support/until.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-const call = { signal: AbortSignal.timeout(60_000) };
+const call = { signal: AbortSignal.timeout(600_000) };
 const parent = "namespaces/default/jobs/told";
 let api: TestApi;
 let repository: SampleRepository;

@@ -11,7 +11,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const parent = "namespaces/default";
 const nameOf = (job: string): string => `${parent}/jobs/${job}`;
-const call = { signal: AbortSignal.timeout(120_000) };
+const call = { signal: AbortSignal.timeout(600_000) };
 const { signal } = call;
 let api: TestApi;
 let origin: SampleRepository;
@@ -19,7 +19,7 @@ let origin: SampleRepository;
 beforeAll(async () => {
   api = await startTestApi();
   origin = createRepository({ "src/a.ts": "one\n", "src/b.ts": "b\n" });
-}, 60_000);
+});
 afterAll(async () => {
   origin[Symbol.dispose]();
   await api[Symbol.asyncDispose]();

@@ -25,7 +25,7 @@ setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
 const parent = "namespaces/default";
-const call = { signal: AbortSignal.timeout(120_000) };
+const call = { signal: AbortSignal.timeout(600_000) };
 let skewMs = 0;
 let api: TestApi;
 let repository: SampleRepository;

@@ -11,7 +11,7 @@ import { createRepository, type SampleRepository } from "../support/sample-repos
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const parent = "namespaces/default";
-const call = { signal: AbortSignal.timeout(120_000) };
+const call = { signal: AbortSignal.timeout(600_000) };
 let api: TestApi;
 let repository: SampleRepository;
 

@@ -9,7 +9,7 @@ import { until } from "../support/until.ts";
 let stage: Stage;
 let replica: Replica;
 let worker: ScriptedWorker;
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 const duration = (seconds: bigint) => ({ $typeName: "google.protobuf.Duration" as const, seconds, nanos: 0 });
 const verbs = () => ({ store: replica.store, events: replica.events, nowMs: () => Date.now() });
 const resource = (name: string): Worker | undefined => replica.store.get<Worker>(keys.worker(name))?.value;

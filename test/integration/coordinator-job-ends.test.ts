@@ -12,16 +12,17 @@ import type { ResourceStore } from "../../services/platform/nats/store/store.ts"
 import { keyPrefixes } from "../../services/platform/nats/subjects.ts";
 import { jobOf, startTestApi } from "../support/api-server.ts";
 import type { Stage } from "../support/coordinator-stage.ts";
-import { openStage, stageJob, until } from "../support/coordinator-stage.ts";
+import { openStage, stageJob } from "../support/coordinator-stage.ts";
 import { createRepository } from "../support/sample-repository.ts";
+import { until } from "../support/until.ts";
 
 describe("a job that has ended", () => {
   let stage: Stage;
   let signal: AbortSignal;
   beforeEach(async () => {
     stage = await openStage();
-    signal = AbortSignal.timeout(50_000);
-  }, 30_000);
+    signal = AbortSignal.timeout(110_000);
+  });
   afterEach(() => stage[Symbol.asyncDispose](), 30_000);
 
   /** What the verbs on tasks use of the API's needs. */
@@ -52,7 +53,7 @@ describe("a job that has ended", () => {
     await closeHead(replica.store, job.uid, signal);
     await expect(retryTask(verbs(replica), find(first.task), signal)).rejects.toMatchObject({ reason: "JOB_CLOSED" });
     expect(job.task(first.task).status.state).toBe("Failed");
-  }, 60_000);
+  });
 
   it("takes no retry once its deadline is over", async () => {
     const replica = await stage.coordinator();
@@ -61,7 +62,7 @@ describe("a job that has ended", () => {
     await until("the deadline", () => job.task("t1").status.outcome === "DeadlineExceeded");
     const found = findTask(replica.store, { namespace: "default", job: job.name, task: "t1" });
     await expect(retryTask(verbs(replica), found, signal)).rejects.toMatchObject({ reason: "STATE_CONFLICT" });
-  }, 60_000);
+  });
 
   it("ends a task alone that waits for its merge, and the merge goes on without it", async () => {
     const replica = await stage.coordinator();
@@ -82,13 +83,13 @@ describe("a job that has ended", () => {
     await until("the other one's landing", () => job.task(two.task).status.state === "Succeeded");
     expect(job.task(one.task).status.state).toBe("Cancelled");
     expect(await job.landed()).toHaveLength(1);
-  }, 60_000);
+  });
 });
 
 it("a job that is cancelled between two batches of its plan gets no more tasks, and all that it has end", async () => {
   await using api = await startTestApi();
   using repository = createRepository({ "src/a.ts": "a" });
-  const signal = AbortSignal.timeout(50_000);
+  const signal = AbortSignal.timeout(110_000);
   const parent = "namespaces/default";
   const lines = Array.from({ length: 1_200 }, (_, at) => `item ${at}`);
   const spec = { plan: { forEach: { lines } } };
@@ -114,4 +115,4 @@ it("a job that is cancelled between two batches of its plan gets no more tasks, 
   if (view === undefined) throw new Error("there is no job");
   await endTasks({ ...api.deps, random: Math.random }, view, signal);
   expect(new Set(tasks().map(({ value }) => value.status.state))).toEqual(new Set(["Cancelled"]));
-}, 60_000);
+});

@@ -6,24 +6,25 @@ import type { Assignment } from "../../services/core/worker-protocol.ts";
 import { readEvents } from "../../services/platform/nats/messages/events.ts";
 import { keys } from "../../services/platform/nats/subjects.ts";
 import type { Stage } from "../support/coordinator-stage.ts";
-import { openStage, stageJob, until } from "../support/coordinator-stage.ts";
+import { openStage, stageJob } from "../support/coordinator-stage.ts";
 import { sampleCheck } from "../support/resource-samples.ts";
+import { until } from "../support/until.ts";
 
 let stage: Stage;
 
 beforeEach(async () => {
   stage = await openStage();
-}, 30_000);
+});
 
 afterEach(async () => {
   await stage[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 const files = { "a.txt": "a\n" };
 
 async function eventReasons(replica: { link: Parameters<typeof readEvents>[0] }, uid: string): Promise<string[]> {
   const reasons: string[] = [];
-  for await (const { event } of readEvents(replica.link, { uid, follow: false }, AbortSignal.timeout(5_000))) {
+  for await (const { event } of readEvents(replica.link, { uid, follow: false }, AbortSignal.timeout(110_000))) {
     reasons.push(event.reason);
   }
   return reasons;
@@ -41,7 +42,7 @@ describe("a claim", () => {
     expect(await worker.claim(job.uid, "t1")).toMatchObject({ granted: false });
     expect(await worker.claim(job.uid, "unknown")).toMatchObject({ granted: false });
     expect(job.task("t1").status).toMatchObject({ state: "Running", attempt: 1, lease: { worker: "w-1", claimId } });
-  }, 30_000);
+  });
 
   it("never exceeds parallelism, however many come at once", async () => {
     const replica = await stage.coordinator();
@@ -52,7 +53,7 @@ describe("a claim", () => {
     const replies = await Promise.all(names.map((name) => worker.claim(job.uid, name)));
     expect(replies.filter((reply) => reply.granted)).toHaveLength(3);
     expect(job.tasks().filter((task) => task.status.state === "Running")).toHaveLength(3);
-  }, 30_000);
+  });
 
   it("starts a task with a dependency at the head, after that dependency has landed", async () => {
     const replica = await stage.coordinator();
@@ -69,7 +70,7 @@ describe("a claim", () => {
     expect(findCondition(job.task("t3").status.conditions, "Executed")?.reason).toBe("DependencyFailed");
     await until("the failure", () => findCondition(job.job().status.conditions, "Failed")?.reason === "TasksFailed");
     expect(job.job().status.finishedAtMs).toBeDefined();
-  }, 30_000);
+  });
 });
 
 describe("a completion", () => {
@@ -86,7 +87,7 @@ describe("a completion", () => {
     expect(again.notice?.text).toContain("boom");
     expect(await worker.complete(assignment, red)).toEqual({ state: "Running" });
     expect(job.task("t1").status).toMatchObject({ state: "Running", attempt: 2, failures: 1 });
-  }, 30_000);
+  });
 
   it("of a stale attempt is refused and leaves an event, and changes nothing", async () => {
     const replica = await stage.coordinator();
@@ -104,7 +105,7 @@ describe("a completion", () => {
     await expect(slow.finish(stale, { "a.txt": "stale\n" })).rejects.toMatchObject({ reason: "ATTEMPT_STALE" });
     expect(await job.file("a.txt")).toBe("current");
     expect(await eventReasons(replica, job.uid)).toContain("StaleResultRejected");
-  }, 30_000);
+  });
 
   it("needs its own token: another worker's or a changed one is refused", async () => {
     const replica = await stage.coordinator();
@@ -116,7 +117,7 @@ describe("a completion", () => {
     for (const assignment of forged) {
       await expect(two.complete(assignment, { outcome: "Infra" })).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
     }
-  }, 30_000);
+  });
 
   it("is judged by the coordinator's own look at the result", async () => {
     const replica = await stage.coordinator();
@@ -153,7 +154,7 @@ describe("a completion", () => {
     });
     expect(job.task("scope").status.message).toContain('"other.txt"');
     expect(job.head().landed).toBe(0);
-  }, 60_000);
+  });
 });
 
 describe("a failed attempt", () => {
@@ -181,7 +182,7 @@ describe("a failed attempt", () => {
     expect(job.task("good").status.result).toBeUndefined();
     for (const name of ["wrong", "garbage"]) expect(job.task(name).status.attempts[0]?.commit).toBeUndefined();
     expect(job.head().landed).toBe(0);
-  }, 30_000);
+  });
 });
 
 describe("a lease", () => {
@@ -199,40 +200,42 @@ describe("a lease", () => {
     await until("a stop signal", () => silent.stops.some(({ stop }) => stop.some((one) => one.attempt === 1)));
     await expect(silent.finish(lost, { "a.txt": "late\n" })).rejects.toMatchObject({ reason: "ATTEMPT_STALE" });
     expect(await eventReasons(replica, job.uid)).toEqual(expect.arrayContaining(["LeaseLost", "StaleResultRejected"]));
-  }, 30_000);
+  });
 
   it("is kept by heartbeats for as long as they come", async () => {
-    const replica = await stage.coordinator({ leaseMs: 600 });
+    const leaseMs = 2_000;
+    const replica = await stage.coordinator({ leaseMs });
     const job = await stageJob(stage, replica, { files, tasks: { t1: {} } });
     const worker = await stage.worker("w-1");
     const held = await worker.next();
     const timer = setInterval(() => worker.heartbeat([held]), 100);
-    const endMs = performance.now() + 2_500;
-    await until("four lease times", () => performance.now() > endMs);
+    const endMs = performance.now() + 2.5 * leaseMs;
+    await until("more than two lease times", () => performance.now() > endMs);
     clearInterval(timer);
     expect(job.task("t1").status).toMatchObject({ state: "Running", attempt: 1 });
     expect(worker.stops).toEqual([]);
-  }, 30_000);
+  });
 
   it("does not run out while NATS is away", async () => {
-    const replica = await stage.coordinator({ leaseMs: 1_200 });
+    const leaseMs = 2_000;
+    const replica = await stage.coordinator({ leaseMs });
     const job = await stageJob(stage, replica, { files, tasks: { t1: {} } });
     const worker = await stage.worker("w-1");
     const held = await worker.next();
     await stage.server.kill();
-    const endMs = performance.now() + 2_500;
-    await until("two lease times", () => performance.now() > endMs);
+    const endMs = performance.now() + 1.5 * leaseMs;
+    await until("more than a lease time", () => performance.now() > endMs);
     await stage.server.restart();
     await until("the reconnect", () => replica.link.isConnected && worker.link.isConnected);
     const timer = setInterval(() => worker.heartbeat([held]), 100);
     await until("the lead", () => replica.election.isLeader());
-    const laterMs = performance.now() + 1_500;
+    const laterMs = performance.now() + 1.25 * leaseMs;
     await until("another lease time", () => performance.now() > laterMs);
     expect(job.task("t1").status).toMatchObject({ state: "Running", attempt: 1 });
     await worker.finish(held, { "a.txt": "b\n" });
     clearInterval(timer);
     await until("the landing", () => job.head().landed === 1);
-  }, 40_000);
+  });
 
   it("of a cancelled job's task is stopped at once, and nothing of it is accepted", async () => {
     const replica = await stage.coordinator();
@@ -249,10 +252,10 @@ describe("a lease", () => {
     const reasons = await eventReasons(replica, job.uid);
     expect(reasons).toContain("AttemptStopped");
     expect(reasons).not.toContain("StaleResultRejected");
-  }, 30_000);
+  });
 
   it("shows workers as Ready, Draining no more, and Lost after silence", async () => {
-    const replica = await stage.coordinator({ leaseMs: 600 });
+    const replica = await stage.coordinator({ leaseMs: 1_500 });
     const worker = await stage.worker("w-1");
     worker.heartbeat([]);
     const state = () => replica.store.get<Worker>(keys.worker("w-1"))?.value.status.state;
@@ -261,7 +264,7 @@ describe("a lease", () => {
     worker.heartbeat([]);
     await until("Ready again", () => state() === "Ready");
     expect(replica.fleet.get("w-1")?.isReachable).toBe(true);
-  }, 30_000);
+  });
 });
 
 describe("two coordinators", () => {
@@ -279,7 +282,7 @@ describe("two coordinators", () => {
     await worker.finish(await worker.next(), { "b.txt": "b\n" });
     await until("both landings", () => job.head().landed === 2);
     expect(await job.landed()).toHaveLength(2);
-  }, 40_000);
+  });
 });
 
 describe("limits of a job", () => {
@@ -291,5 +294,5 @@ describe("limits of a job", () => {
     await until("deletion", () => replica.store.get(keys.job("default", "sample")) === undefined);
     await until("the sweep", () => replica.store.list("task.").length + replica.store.list("head.").length === 0);
     expect(replica.store.list("")).toHaveLength(0);
-  }, 30_000);
+  });
 });

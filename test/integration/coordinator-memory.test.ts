@@ -2,18 +2,19 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { MemoryNote } from "../../services/core/job/repository-memory.ts";
 import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
 import type { Stage } from "../support/coordinator-stage.ts";
-import { openStage, stageJob, until } from "../support/coordinator-stage.ts";
+import { openStage, stageJob } from "../support/coordinator-stage.ts";
 import { sampleCheck } from "../support/resource-samples.ts";
+import { until } from "../support/until.ts";
 
 let stage: Stage;
 
 beforeEach(async () => {
   stage = await openStage();
-}, 30_000);
+});
 
 afterEach(async () => {
   await stage[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 const files = { "a.txt": "a\n" };
 const memoryKey = "0123456789abcdef";
@@ -37,7 +38,7 @@ it("what an accepted attempt asks to remember is shown to the tasks of later job
   expect((await worker.next()).memory).toEqual(["tests need # task tz=utc."]);
   await stageJob(stage, replica, { name: "three", files, tasks: { v1: {} }, memoryKey: "fedcba9876543210" });
   expect((await worker.next()).memory).toBeUndefined();
-}, 60_000);
+});
 
 it("an attempt whose result was refused teaches nobody", async () => {
   const replica = await stage.coordinator();
@@ -60,7 +61,7 @@ it("an attempt whose result was refused teaches nobody", async () => {
   await worker.finish(await worker.next(), { "a.txt": "b\n" }, { checks: [], memories });
   expect(job.tasks().map(({ status }) => status.outcome)).toEqual(["GateFailed", "GateFailed"]);
   expect(replica.store.list(keyPrefixes.memoryOf("default", memoryKey))).toEqual([]);
-}, 60_000);
+});
 
 it("the oldest notes go when there are too many", async () => {
   const replica = await stage.coordinator();
@@ -70,7 +71,7 @@ it("the oldest notes go when there are too many", async () => {
     const value: MemoryNote = { kind: "Memory", text: `fact ${index}`, task: "t0", createdAtMs: index };
     return { key: keys.memory("default", memoryKey, `n${index}`), value, expected: 0 };
   });
-  for (const at of [0, 200]) await replica.store.commit(writes.slice(at, at + 200), AbortSignal.timeout(10_000));
+  for (const at of [0, 200]) await replica.store.commit(writes.slice(at, at + 200), AbortSignal.timeout(110_000));
   const assignment = await worker.next();
   expect(assignment.memory).toHaveLength(200);
   await worker.finish(assignment, { "a.txt": "b\n" }, { memories: ["the newest"] });
@@ -80,4 +81,4 @@ it("the oldest notes go when there are too many", async () => {
   expect(texts).toHaveLength(200);
   expect(texts).toContain("the newest");
   expect(texts).not.toContain("fact 200");
-}, 60_000);
+});

@@ -12,8 +12,9 @@ import { listObjects, putObject, readObject } from "../../services/platform/nats
 import { openStore } from "../../services/platform/nats/store/store.ts";
 import { keyPrefixes, keys, objectStream, streamNames } from "../../services/platform/nats/subjects.ts";
 import type { Stage } from "../support/coordinator-stage.ts";
-import { openStage, stageJob, until } from "../support/coordinator-stage.ts";
+import { openStage, stageJob } from "../support/coordinator-stage.ts";
 import { sampleCheck } from "../support/resource-samples.ts";
+import { until } from "../support/until.ts";
 
 const log = pino({ level: "silent" });
 const hourMs = 3_600_000;
@@ -24,12 +25,12 @@ let signal: AbortSignal;
 
 beforeEach(async () => {
   stage = await openStage();
-  signal = AbortSignal.timeout(60_000);
-}, 30_000);
+  signal = AbortSignal.timeout(110_000);
+});
 
 afterEach(async () => {
   await stage[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 /** Sweeps as if it were so many hours later. */
 function sweepAfter(replica: Replica, hours: number): Promise<number> {
@@ -103,7 +104,7 @@ describe("the sweep of objects", () => {
     await deleteJob(store, job.uid, signal);
     expect(await sweepAfter(replica, 25)).toBe(referred.length - 1);
     expect(await names(replica)).toEqual([]);
-  }, 90_000);
+  });
 });
 
 describe("the sweep of orphans", () => {
@@ -126,7 +127,7 @@ describe("the sweep of orphans", () => {
     expect(others.task("t1").status.state).toBe("Pending");
     expect(await sweepOrphans(store, Date.now() + 25 * hourMs, signal)).toBe(1);
     expect(store.get(keys.request("default", "hash"))).toBeUndefined();
-  }, 60_000);
+  });
 });
 
 describe("the purge of tombstones", () => {
@@ -167,5 +168,5 @@ describe("the purge of tombstones", () => {
     await expect(fresh.watch(before, signal)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
       reason: "WATCH_EXPIRED",
     });
-  }, 60_000);
+  });
 });

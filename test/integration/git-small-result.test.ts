@@ -14,7 +14,7 @@ import { importResult } from "../../services/platform/git/result-bundle.ts";
 import { diffTrees } from "../../services/platform/git/tree-diff.ts";
 import { changedFiles } from "../../services/platform/git/trees.ts";
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 const author = { name: "w", email: "w@w.invalid", dateIso: "2026-01-01T00:00:00Z" };
 const bounds = { maxObjects: 1_000, maxExpandedBytes: 1024 * 1024 };
 

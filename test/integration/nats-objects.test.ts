@@ -27,7 +27,7 @@ let signal: AbortSignal;
 let directory: string;
 
 beforeAll(async () => {
-  signal = AbortSignal.timeout(20_000);
+  signal = AbortSignal.timeout(110_000);
   server = await startTestServer();
   link = await server.connectCoordinator();
   await ensureStreams(link, defaultLimits, signal);
@@ -39,7 +39,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 beforeEach(() => {
-  signal = AbortSignal.timeout(20_000);
+  signal = AbortSignal.timeout(110_000);
 });
 
 const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");

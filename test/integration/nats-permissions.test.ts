@@ -21,14 +21,14 @@ let worker: NatsLink;
 let signal: AbortSignal;
 
 beforeAll(async () => {
-  signal = AbortSignal.timeout(20_000);
+  signal = AbortSignal.timeout(110_000);
   streams = await startTestStreams();
   ({ link, worker } = streams);
   await loadSigningKey(link, signal);
 });
 afterAll(() => streams[Symbol.asyncDispose]());
 beforeEach(() => {
-  signal = AbortSignal.timeout(20_000);
+  signal = AbortSignal.timeout(110_000);
 });
 
 /** Sequences of all streams: what a refused message must not move. */
@@ -41,7 +41,7 @@ describe("a worker's credentials", () => {
   test("are enough for a worker's life", async () => {
     await using _claims = serve(link, subjects.allClaims, async ({ subject, body }) => ({ subject, body }));
     await link.connection.flush();
-    const answer = await request(worker, subjects.claim("w1"), { claimId: "c" }, { timeoutMs: 2_000 }, signal);
+    const answer = await request(worker, subjects.claim("w1"), { claimId: "c" }, { timeoutMs: 45_000 }, signal);
     expect(answer).toEqual({ subject: subjects.claim("w1"), body: { claimId: "c" } });
 
     await publishHint(link, "run", uid, "t1", signal);
@@ -100,7 +100,7 @@ describe("a worker's credentials", () => {
     const heard: string[] = [];
     const spy = link.connection.subscribe("agentd.v1.>", { callback: (_, msg) => void heard.push(msg.subject) });
     await link.connection.flush();
-    await expect(worker.connection.request(subject, "{}", { timeout: 500 })).rejects.toThrow(/permission/i);
+    await expect(worker.connection.request(subject, "{}", { timeout: 45_000 })).rejects.toThrow(/permission/i);
     await worker.connection.flush();
     await link.connection.flush();
     expect(heard).toEqual([]);

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => streams[Symbol.asyncDispose]());
 beforeEach(async () => {
-  signal = AbortSignal.timeout(20_000);
+  signal = AbortSignal.timeout(110_000);
   await link.jsm.streams.purge(streamNames.hints);
 });
 
@@ -95,7 +95,7 @@ describe("requests", () => {
       throw new Error("secret path /x");
     });
     await link.connection.flush();
-    const ask = (kind: string) => request(worker, subjects.complete("w1"), { kind }, { timeoutMs: 2_000 }, signal);
+    const ask = (kind: string) => request(worker, subjects.complete("w1"), { kind }, { timeoutMs: 45_000 }, signal);
     await expect(ask("stale")).rejects.toMatchObject({
       reason: "ATTEMPT_STALE",
       message: "attempt 2 of t1 is over",
@@ -119,7 +119,7 @@ describe("requests", () => {
     const hanging = Promise.withResolvers<object>();
     const serving = serve(link, subjects.allClaims, () => hanging.promise, { concurrent: 2 });
     await link.connection.flush();
-    const ask = () => request(worker, subjects.claim("w1"), {}, { timeoutMs: 3_000 }, signal);
+    const ask = () => request(worker, subjects.claim("w1"), {}, { timeoutMs: 45_000 }, signal);
     const taken = [ask(), ask()];
     await expect(ask()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE", metadata: { outcome: "none" } });
     hanging.resolve({ done: true });

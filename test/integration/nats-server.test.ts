@@ -11,7 +11,7 @@ import { ensureStreams, streamUsage } from "../../services/platform/nats/streams
 import { streamNames } from "../../services/platform/nats/subjects.ts";
 import { startTestServer } from "../support/nats-server.ts";
 
-const signal = (): AbortSignal => AbortSignal.timeout(20_000);
+const signal = (): AbortSignal => AbortSignal.timeout(110_000);
 
 test("a server that writes to disk before it acknowledges is accepted", async () => {
   await using server = await startTestServer();

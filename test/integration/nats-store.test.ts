@@ -16,7 +16,7 @@ let signal: AbortSignal;
 let counter = 0;
 
 beforeAll(async () => {
-  signal = AbortSignal.timeout(30_000);
+  signal = AbortSignal.timeout(110_000);
   server = await startTestServer();
   link = await server.connectCoordinator();
   await ensureStreams(link, defaultLimits, signal);
@@ -27,7 +27,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 beforeEach(() => {
-  signal = AbortSignal.timeout(20_000);
+  signal = AbortSignal.timeout(110_000);
   counter += 1;
 });
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 beforeEach(async () => {
-  signal = AbortSignal.timeout(20_000);
+  signal = AbortSignal.timeout(110_000);
   // Each test has the stream for itself, from sequence 1.
   await link.jsm.streams.delete(streamNames.resources).catch(() => undefined);
   await ensureStreams(link, defaultLimits, signal);

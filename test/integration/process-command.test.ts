@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -18,6 +17,7 @@ import { reapMarked, reapOrphans } from "../../services/platform/process/reaper.
 import type { Command, CommandResult } from "../../services/platform/process/run-command.ts";
 import { runCommand } from "../../services/platform/process/run-command.ts";
 import { detectSandbox, sandboxArgv } from "../../services/platform/process/sandbox.ts";
+import { until } from "../support/until.ts";
 
 const signal = new AbortController().signal;
 const env = { PATH: "/usr/local/bin:/usr/bin:/bin" };
@@ -31,17 +31,7 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 function run(shell: string, more: Partial<Command> = {}, stop = signal): Promise<CommandResult> {
-  return runCommand({ run: { shell }, cwd: root, env, timeoutMs: 20_000, outputBytesMax: 10_000, ...more }, stop);
-}
-
-async function until<T>(find: () => Promise<T | undefined>, timeoutMs = 10_000): Promise<T> {
-  const end = Date.now() + timeoutMs;
-  for (;;) {
-    const found = await find();
-    if (found !== undefined) return found;
-    if (Date.now() > end) throw new Error("the awaited condition did not come");
-    await delay(10);
-  }
+  return runCommand({ run: { shell }, cwd: root, env, timeoutMs: 100_000, outputBytesMax: 10_000, ...more }, stop);
 }
 
 /** Zombies that wait for an init process are not alive. */
@@ -75,7 +65,7 @@ test("nothing of this process's environment reaches a child, and standard input 
 
 test("a program that does not exist ends with 127, a folder that does not exist with an error", async () => {
   const result = await runCommand(
-    { run: { argv: ["no-such-program", "$(x)"] }, cwd: root, env, timeoutMs: 5_000, outputBytesMax: 1_000 },
+    { run: { argv: ["no-such-program", "$(x)"] }, cwd: root, env, timeoutMs: 100_000, outputBytesMax: 1_000 },
     signal,
   );
   expect(result.exitCode).toBe(127);
@@ -97,30 +87,35 @@ test("hundreds of megabytes of output leave head, notice and tail, in bounded me
 });
 
 test("a command over its time gets SIGTERM, then SIGKILL, and so does its whole group", async () => {
-  const result = await run("trap '' TERM; sleep 60 & echo $!; wait; sleep 60", { timeoutMs: 300, killGraceMs: 200 });
+  const [result, polite] = await Promise.all([
+    run("trap '' TERM; sleep 300 & echo $!; wait; sleep 300", { timeoutMs: 3_000, killGraceMs: 200 }),
+    run("trap 'echo tidy; exit 0' TERM; echo ready; sleep 300 & wait", { timeoutMs: 3_000, killGraceMs: 90_000 }),
+  ]);
   expect(result).toMatchObject({ timedOut: true, exitCode: null, signalName: "SIGKILL" });
   expect(await isAlive(Number(result.output.trim()))).toBe(false);
-  const polite = await run("trap 'echo tidy; exit 0' TERM; echo ready; sleep 60 & wait", { timeoutMs: 300 });
   expect(polite).toMatchObject({ timedOut: true, output: "ready\ntidy\n" });
 });
 
 test("an abort ends the group and throws the reason", async () => {
   const stop = new AbortController();
   const seen: string[] = [];
-  const promise = run("echo $$; sleep 60", { onOutput: (chunk) => seen.push(chunk.toString()) }, stop.signal);
-  const pid = Number(await until(async () => seen[0]));
+  const promise = run("echo $$; sleep 600", { onOutput: (chunk) => seen.push(chunk.toString()) }, stop.signal);
+  await until("it runs", () => seen.length > 0);
+  const pid = Number(seen[0]);
   stop.abort(new Error("cancelled by test"));
   await expect(promise).rejects.toThrow("cancelled by test");
   expect(await isAlive(pid)).toBe(false);
 });
 
 test("background children end with their command; a daemon that holds the pipe does not hold the promise", async () => {
-  const plain = await run("sleep 60 & echo $!");
+  const plain = await run("sleep 600 & echo $!");
   expect(await isAlive(Number(plain.output.trim()))).toBe(false);
   const marker = "test:daemon";
-  const daemon = await run("setsid sh -c 'echo $$; exec sleep 60' & sleep 0.2", { marker });
+  const daemon = await run("setsid sh -c 'echo $$; touch up; exec sleep 600' & until [ -e up ]; do sleep 0.05; done", {
+    marker,
+  });
   const pid = Number(daemon.output.trim());
-  expect(daemon.durationMs).toBeLessThan(10_000);
+  expect(daemon.timedOut).toBe(false);
   expect(await isAlive(pid)).toBe(true);
   expect(await reapMarked(marker, {}, signal)).toBe(1);
   expect(await isAlive(pid)).toBe(false);
@@ -131,8 +126,9 @@ test("the reaper also finds children that emptied their environment, by parent o
   const inside = join(root, "attempt");
   await mkdir(inside);
   const marker = "test:hidden";
-  const script = "setsid sh -c 'env -i sleep 61 & sleep 62' & cd attempt; setsid env -i sleep 63 & sleep 0.3";
-  await run(script, { marker });
+  const all = "until [ $(ps axww -o command= | grep -c '^sleep 610[123]$') = 3 ]; do sleep 0.05; done";
+  const script = `setsid sh -c 'env -i sleep 6101 & sleep 6102' & cd attempt; setsid env -i sleep 6103 & ${all}`;
+  expect(await run(script, { marker })).toMatchObject({ exitCode: 0 });
   const killed = await reapMarked(marker, { directories: [inside] }, signal);
   expect(killed).toBeGreaterThanOrEqual(4);
   const left = await listProcesses();
@@ -142,21 +138,21 @@ test("the reaper also finds children that emptied their environment, by parent o
 
 test("a worker that starts reaps what a killed one of its name left, and nothing of a living one", async () => {
   const owner = await currentOwner();
-  const parent = spawn("sleep", ["60"], { stdio: "ignore" });
+  const parent = spawn("sleep", ["600"], { stdio: "ignore" });
   const gone = { ...owner, pid: parent.pid ?? 0 };
   const mark = (worker: string, who: typeof owner): string =>
     formatAttemptMarker({ worker, owner: who, uid: "u", task: "t", attempt: 1 });
   expect(parseAttemptMarker(mark("w", owner))).toEqual({ worker: "w", owner, uid: "u", task: "t", attempt: 1 });
   expect(parseAttemptMarker("nonsense")).toBeUndefined();
   const children = [mark("w-test", gone), mark("w-test", owner), mark("w-other", gone)].map((marker) =>
-    spawn("sleep", ["60"], { stdio: "ignore", env: { ...env, AGENTD_ATTEMPT: marker } }),
+    spawn("sleep", ["600"], { stdio: "ignore", env: { ...env, AGENTD_ATTEMPT: marker } }),
   );
   // The pid lives but belongs to another process now: its start time differs.
   expect(await isOwnerGone(gone)).toBe(true);
   expect(await isOwnerGone(owner)).toBe(false);
   parent.kill("SIGKILL");
   expect(await reapOrphans("w-test", signal)).toBe(1);
-  await until(async () => (children[0]?.signalCode === "SIGKILL" ? true : undefined));
+  await until("its end", () => children[0]?.signalCode === "SIGKILL");
   expect(children.slice(1).map(({ signalCode }) => signalCode)).toEqual([null, null]);
   for (const child of children) child.kill("SIGKILL");
 });
@@ -238,10 +234,10 @@ test("inside the sandbox only the worktree can be written, secrets are hidden an
     },
     aborted.signal,
   );
-  const isRunning = async (): Promise<true | undefined> =>
-    (await promisify(execFile)("ps", ["ax", "-o", "command="])).stdout.includes("\nsleep 65.5") ? true : undefined;
-  await until(isRunning);
+  const isRunning = async (): Promise<boolean> =>
+    (await promisify(execFile)("ps", ["ax", "-o", "command="])).stdout.includes("\nsleep 65.5");
+  await until("it runs", isRunning);
   aborted.abort(new Error("stop"));
   await expect(promise).rejects.toThrow("stop");
-  await until(async () => ((await isRunning()) ? undefined : true), 2_000);
+  await until("its end", async () => !(await isRunning()));
 });

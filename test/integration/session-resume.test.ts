@@ -32,7 +32,7 @@ import { sampleTask } from "../support/resource-samples.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
 
 const log = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });
-const limit = (): AbortSignal => AbortSignal.timeout(60_000);
+const limit = (): AbortSignal => AbortSignal.timeout(110_000);
 
 let nats: TestServer;
 let coordinator: NatsLink;

@@ -12,7 +12,10 @@ import { until } from "../support/until.ts";
 import { createWorkerStand, isRunning, processesOf, type StartedWorker, type WorkerStand } from "./worker-harness.ts";
 
 const check = (name: string, run: string, timeoutMs = 20_000) => ({ name, run, timeoutMs });
-const limit = (): AbortSignal => AbortSignal.timeout(30_000);
+/** Shell text that waits until `sleep SECONDS` runs. */
+const whenRunning = (seconds: number) =>
+  `until ps axww -o command= | grep -q '[s]leep ${seconds}$'; do sleep 0.05; done;`;
+const limit = (): AbortSignal => AbortSignal.timeout(110_000);
 
 describe("an attempt", () => {
   let stand: WorkerStand;
@@ -230,10 +233,14 @@ describe("an attempt", () => {
 
   it("leaves no process behind, even one that called setsid and forgot its environment", async () => {
     const { coordinator } = stand;
-    const command = "setsid sleep 4321 & setsid env -i /bin/sleep 4322 & sleep 0.3; echo started";
+    const command = `setsid sleep 4321 & setsid env -i /bin/sleep 4322 & ${whenRunning(4321)} ${whenRunning(4322)} echo started`;
     const taskText = `Run "${command}"\nCreate c.txt with the text "c"`;
     await coordinator.offer(
-      await stand.assignment({ task: "daemon", taskText, checks: [check("d", "setsid sleep 4323 & sleep 0.3")] }),
+      await stand.assignment({
+        task: "daemon",
+        taskText,
+        checks: [check("d", `setsid sleep 4323 & ${whenRunning(4323)} true`)],
+      }),
     );
     expect(await coordinator.completeOf("daemon")).toMatchObject({ outcome: "Done" });
     expect(await processesOf("w1")).toEqual([]);
@@ -278,10 +285,8 @@ describe("an attempt", () => {
   it("says again how a failed attempt ended, without its changes, when those are refused", async () => {
     const { coordinator } = stand;
     const taskText = 'Replace "old" with "new" in a.txt';
-    const checks = [check("works", "sleep 0.5; false")];
-    await coordinator.offer(await stand.assignment({ task: "large", taskText, checks }));
-    await coordinator.phaseOf("large", "Gate");
-    coordinator.refusals.push(new AgentdError("UPLOAD_TOO_LARGE", "too large"));
+    coordinator.completeRefusals.push(new AgentdError("UPLOAD_TOO_LARGE", "too large"));
+    await coordinator.offer(await stand.assignment({ task: "large", taskText, checks: [check("works", "false")] }));
     const result = await coordinator.completeOf("large");
     expect(result).toMatchObject({ outcome: "GateFailed", changed: { count: 1 }, checks: [{ status: "Failed" }] });
     expect(result).not.toHaveProperty("object");
@@ -291,11 +296,13 @@ describe("an attempt", () => {
   it("repeats a claim under the same id, and a complete, until there is an answer", async () => {
     const { coordinator } = stand;
     const assignment = await stand.assignment({ task: "again", taskText: 'Create c.txt with the text "c"' });
-    coordinator.refusals.push(new AgentdError("NOT_LEADER", "not me"), new AgentdError("STORE_UNAVAILABLE", "not now"));
+    coordinator.claimRefusals.push(new AgentdError("NOT_LEADER", "not me"));
+    coordinator.completeRefusals.push(new AgentdError("STORE_UNAVAILABLE", "not now"));
     await coordinator.offer(assignment);
     expect(await coordinator.completeOf("again")).toMatchObject({ outcome: "Done" });
     const claims = coordinator.claims.filter((claim) => claim.task === "again");
-    expect(claims).toHaveLength(3);
+    expect(claims).toHaveLength(2);
+    expect(coordinator.completeRefusals).toEqual([]);
     expect(new Set(claims.map((claim) => claim.claimId)).size).toBe(1);
   });
 

@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 import { createWorkerStand, isRunning, processesOf, type StartedWorker, type WorkerStand } from "./worker-harness.ts";
 
 const searchPath = process.env["PATH"] ?? "";
-const sandbox = await detectSandbox(searchPath, AbortSignal.timeout(30_000));
+const sandbox = await detectSandbox(searchPath, AbortSignal.timeout(600_000));
 
 describe.each([
   { mode: "none", isThere: true, first: 5101 },
@@ -38,7 +38,7 @@ describe.each([
     const worker = await stand.startWorker(name, ["--sandbox", mode]);
     const assignment = await stand.assignment({ task: name, taskText: stayers(first) });
     await coordinator.offer(assignment);
-    await until("all commands run", () => [0, 1, 2].every((n) => isRunning(`sleep ${first + n}$`)), 20_000);
+    await until("all commands run", () => [0, 1, 2].every((n) => isRunning(`sleep ${first + n}$`)));
     const { uid, task, attempt } = assignment;
     coordinator.stop(name, { stop: [{ uid, task, attempt, reason: "enough" }] });
     expect(await coordinator.completeOf(name)).toMatchObject({ outcome: "Cancelled" });
@@ -58,7 +58,7 @@ describe.each([
       // With one signal the attempt comes to its end: what it left in the background must go, too.
       const taskText = signals === 1 ? `Run "setsid sleep ${seconds} >/dev/null 2>&1 & sleep 2"` : stayers(seconds);
       await coordinator.offer(await stand.assignment({ task: name, taskText }));
-      await until("the command runs", () => isRunning(`sleep ${seconds}$`), 20_000);
+      await until("the command runs", () => isRunning(`sleep ${seconds}$`));
       worker.process.kill("SIGTERM");
       await until("it drains", () => coordinator.heartbeats.findLast((b) => b.worker === name)?.isDraining === true);
       if (signals === 2) worker.process.kill("SIGTERM");

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AgentdError } from "../../services/core/errors.ts";
@@ -77,7 +77,7 @@ describe("a worker", () => {
     for (const each of crowd) await coordinator.offer(each);
     const isHeld = (): boolean =>
       (coordinator.heartbeats.findLast((b) => b.worker === "crowded")?.held.length ?? 0) === 24;
-    await until("all are held and some run", () => isHeld() && isRunning("sleep 5007"), 30_000);
+    await until("all are held and some run", () => isHeld() && isRunning("sleep 5007"));
     coordinator.stop("crowded", {
       stop: crowd.map(({ uid, task, attempt }) => ({ uid, task, attempt, reason: "enough" })),
     });
@@ -92,7 +92,7 @@ describe("a worker", () => {
     const worker = await stand.startWorker("waiting", hosts, "http://127.0.0.1:9/v1");
     await coordinator.offer(await stand.assignment({ task: "engineless", taskText: "Anything." }));
     const last = () => coordinator.heartbeats.findLast((beat) => beat.worker === "waiting");
-    await until("it says so", () => last()?.waitingForEngine === 1 && last()?.engineMessage !== undefined, 20_000);
+    await until("it says so", () => last()?.waitingForEngine === 1 && last()?.engineMessage !== undefined);
     expect(last()?.engineMessage).toContain("127.0.0.1:9");
     expect(coordinator.completes.some((complete) => complete.task === "engineless")).toBe(false);
     await kill(worker);
@@ -136,11 +136,14 @@ describe("a worker", () => {
   it("drains: finishes what it holds, claims nothing more, and ends", async () => {
     const { coordinator } = stand;
     const worker = await stand.startWorker("draining", hosts);
-    await coordinator.offer(await sleeper("last", "1"));
+    const go = join(worker.data, "go");
+    const taskText = `Run "until [ -e ${go} ]; do sleep 0.05; done"\nCreate last.txt with the text "x"`;
+    await coordinator.offer(await stand.assignment({ task: "last", taskText }));
     await coordinator.phaseOf("last", "Working");
     worker.process.kill("SIGTERM");
     await until("says that it drains", () => coordinator.heartbeats.at(-1)?.isDraining === true);
     await coordinator.offer(await sleeper("too-late", "1"));
+    writeFileSync(go, "");
     expect(await coordinator.completeOf("last")).toMatchObject({ outcome: "Done" });
     expect(await worker.ended).toEqual({ code: 0, signal: null });
     expect(coordinator.claims.some((claim) => claim.task === "too-late")).toBe(false);
@@ -182,10 +185,9 @@ describe("a worker", () => {
     const { coordinator } = stand;
     const worker = await stand.startWorker("stale", hosts);
     const assignment = await stand.assignment({ task: "stale", taskText: 'Create c.txt with the text "c"' });
+    coordinator.completeRefusals.push(new AgentdError("ATTEMPT_STALE", "attempt 2 owns the task"));
     await coordinator.offer(assignment);
-    await coordinator.phaseOf("stale", "Working");
-    coordinator.refusals.push(new AgentdError("ATTEMPT_STALE", "attempt 2 owns the task"));
-    await until("the result was dropped", () => worker.log().includes("result dropped"), 30_000);
+    await until("the result was dropped", () => worker.log().includes("result dropped"));
     await coordinator.offer(await stand.assignment({ task: "next", taskText: 'Create c.txt with the text "c"' }));
     expect(await coordinator.completeOf("next")).toMatchObject({ outcome: "Done" });
     expect(coordinator.completes.some((complete) => complete.task === "stale")).toBe(false);
@@ -211,10 +213,10 @@ describe("a worker", () => {
   it("goes on working while NATS is away, and answers when it is back", async () => {
     const { coordinator } = stand;
     const worker = await stand.startWorker("patient", hosts);
-    await coordinator.offer(await sleeper("patience", "1"));
-    await coordinator.phaseOf("patience", "Working");
+    await coordinator.offer(await sleeper("patience", "1.25"));
+    await until("the command runs", () => isRunning("sleep 1.25$"));
     await stand.nats.kill();
-    await until("the worker has finished meanwhile", () => !isRunning("sleep 1$"), 20_000);
+    await until("the command has finished meanwhile", () => !isRunning("sleep 1.25$"));
     await stand.nats.restart();
     expect(await coordinator.completeOf("patience")).toMatchObject({ outcome: "Done" });
     await kill(worker);

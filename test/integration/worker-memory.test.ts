@@ -51,7 +51,7 @@ beforeAll(async () => {
   [server, stand] = await Promise.all([startModel(), createWorkerStand({ "a.txt": "a\n" })]);
   const { port } = server.address() as AddressInfo;
   await stand.startWorker("w1", ["--slots", "1", "--sandbox", "none"], `http://127.0.0.1:${port}/v1`);
-}, 60_000);
+});
 afterAll(async () => {
   await stand[Symbol.asyncDispose]();
   server.closeAllConnections();
@@ -65,7 +65,7 @@ it("an attempt sees what earlier tasks left, and its own lasting notes go with i
   expect(result).toMatchObject({ outcome: "Done", memories: ["tests need TZ=UTC"] });
   expect(prompts[0]).toContain("- use npm ci");
   expect(prompts[0]?.indexOf("- use npm ci")).toBeLessThan(prompts[0]?.indexOf("# Task") ?? -1);
-}, 60_000);
+});
 
 it("a refused attempt sends none", async () => {
   const checks = [{ name: "never", run: "false", timeoutMs: 10_000 }];
@@ -73,4 +73,4 @@ it("a refused attempt sends none", async () => {
   const result = await stand.coordinator.completeOf("refused");
   expect(result.outcome).toBe("GateFailed");
   expect(result.memories).toBeUndefined();
-}, 60_000);
+});

@@ -13,7 +13,7 @@ import { openCacheDirectory } from "../../services/worker/workspace/cache-direct
 import { createTreeSource, type TreeSource } from "../../services/worker/workspace/trees/tree-source.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 const logger = pino({ level: "silent" });
 const author = { name: "Ada", email: "ada@example.invalid", dateIso: "2026-01-02T03:04:05Z" };
 const probe = await mkdtemp(join(tmpdir(), "agentd-probe-"));

@@ -49,6 +49,8 @@ export interface StartOptions {
   readonly workers?: number;
   readonly slots?: number;
   readonly simArgs?: readonly string[];
+  /** Silence after which a worker loses its tasks; by default longer than any machine is busy, so that none is lost by chance. */
+  readonly leaseMs?: number;
   /** More flags of `agentd up`. */
   readonly args?: readonly string[];
   /** Variables on top of those of the test. */
@@ -66,7 +68,7 @@ export function runProgram(file: string, args: readonly string[], options: CtlOp
       {
         cwd: options.cwd ?? tmpdir(),
         env: { ...process.env, ...options.env },
-        timeout: options.timeoutMs ?? 120_000,
+        timeout: options.timeoutMs ?? 240_000,
         maxBuffer: 64 * 1024 * 1024,
       },
       (error, stdout, stderr) => {
@@ -119,7 +121,7 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
     "--listen=127.0.0.1:0",
     `--workers=${options.workers ?? 1}`,
     `--slots=${options.slots ?? 8}`,
-    "--lease-ms=3000",
+    `--lease-ms=${options.leaseMs ?? 30_000}`,
     "--heartbeat-ms=500",
     ...(options.simArgs ?? []).map((arg) => `--sim-arg=${arg}`),
     ...(options.args ?? []),
@@ -188,17 +190,22 @@ async function launch(args: readonly string[], data: string, more: StartOptions[
   return child;
 }
 
-/** Waits until `probe` gives a value; polls, because the outside world has no promise to await. */
+/**
+ * Waits until `probe` gives a value; polls, because the outside world has no promise to await. Rests as long as a look takes, so
+ * that looking leaves half of a core to what is looked at.
+ */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
-  timeoutMs = 60_000,
+  timeoutMs = 120_000,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
+    const startedAt = performance.now();
     const value = await probe();
     if (value !== undefined) return value;
     if (performance.now() > deadline) throw new Error(`${what} did not happen within ${timeoutMs / 1000}s`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const restMs = Math.min(500, Math.max(50, performance.now() - startedAt));
+    await new Promise((resolve) => setTimeout(resolve, restMs));
   }
 }

@@ -46,7 +46,7 @@ export interface TestApi extends AsyncDisposable {
 /** Starts nats-server, store, API, gRPC server and a client in throw-away folders. */
 export async function startTestApi(more: Partial<ApiDeps> = {}, limits = defaultLimits): Promise<TestApi> {
   await using started = new AsyncDisposableStack();
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(110_000);
   const log = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });
   const nats = started.use(await startTestServer());
   const link = await nats.connectCoordinator();

@@ -31,6 +31,7 @@ import { keyPrefixes, keys, subjects } from "../../services/platform/nats/subjec
 import type { TestServer } from "./nats-server.ts";
 import { startTestServer } from "./nats-server.ts";
 import { sampleCheck, sampleJob, sampleTask } from "./resource-samples.ts";
+import { until } from "./until.ts";
 
 const run = promisify(execFile);
 const log = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });
@@ -50,7 +51,7 @@ export async function openStage(): Promise<Stage> {
   const server = opened.use(await startTestServer());
   const directory = await mkdtemp(join(tmpdir(), "agentd-stage-"));
   opened.defer(() => rm(directory, { recursive: true, force: true }));
-  await ensureStreams(await server.connectCoordinator("setup"), defaultLimits, AbortSignal.timeout(10_000));
+  await ensureStreams(await server.connectCoordinator("setup"), defaultLimits, AbortSignal.timeout(110_000));
   const parts = opened.use(new AsyncDisposableStack());
   const stack = opened.move();
   let replicas = 0;
@@ -65,10 +66,10 @@ export async function openStage(): Promise<Stage> {
           log,
           dataDirectory: join(directory, `coordinator-${replicas}`),
           leaseMs: 60_000,
-          leaderTtlMs: 1_500,
+          leaderTtlMs: 6_000,
           ...options,
         },
-        AbortSignal.timeout(10_000),
+        AbortSignal.timeout(110_000),
       );
       parts.use(replica);
       await until("a leader", () => replica.election.isLeader() || replica.election.leaderId !== undefined);
@@ -131,7 +132,7 @@ function createScriptedWorker(
   heartbeat([]);
   parts.defer(() => subscription.unsubscribe());
   const ask = <T>(subject: string, body: object) =>
-    request<T>(link, subject, body, { timeoutMs: 10_000 }, AbortSignal.timeout(15_000));
+    request<T>(link, subject, body, { timeoutMs: 45_000 }, AbortSignal.timeout(110_000));
   const claim: ScriptedWorker["claim"] = (uid, task, claimId = randomUUID()) =>
     ask<ClaimReply>(subjects.claim(name), { claimId, worker: name, uid, task });
   const complete: ScriptedWorker["complete"] = (assignment, over) => {
@@ -149,7 +150,7 @@ function createScriptedWorker(
     claim,
     complete,
     async next(kind) {
-      const signal = AbortSignal.timeout(15_000);
+      const signal = AbortSignal.timeout(110_000);
       for (;;) {
         heartbeat([]);
         const pull = async (one: HintKind, expiresMs: number) =>
@@ -175,7 +176,7 @@ async function commitFiles(
   assignment: Assignment,
   files: Readonly<Record<string, string>>,
 ): Promise<{ commit: string; object: string }> {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(110_000);
   const gitDir = join(directory, "cache.git");
   const repository = await openBareRepository({ directory: gitDir }, signal);
   for (const bundle of assignment.bundles) {
@@ -231,7 +232,7 @@ async function change<T extends object>(store: ResourceStore, key: string, next:
   for (;;) {
     const { value, revision } = store.get<T>(key) ?? missing(key);
     try {
-      await store.commit([{ key, value: next(value), expected: revision }], AbortSignal.timeout(5_000));
+      await store.commit([{ key, value: next(value), expected: revision }], AbortSignal.timeout(110_000));
       return;
     } catch (error) {
       if ((error as { reason?: string }).reason !== "CONFLICT") throw error;
@@ -245,7 +246,7 @@ function missing(key: string): never {
 
 /** Puts a repository and a planned job into the store. */
 export async function stageJob(stage: Stage, replica: Replica, options: StagedJobOptions): Promise<StagedJob> {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(110_000);
   const { store, link } = replica;
   const name = options.name ?? "sample";
   const uid = randomUUID();
@@ -302,7 +303,7 @@ function stagedJob(stage: Stage, store: ResourceStore, link: NatsLink, uid: stri
   const head = (): JobHead => mustGet<JobHead>(store, keys.head(uid));
   const job = (): Job => mustGet<Job>(store, keys.job("default", name));
   const clone = async (): Promise<string> => {
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(110_000);
     const directory = join(stage.directory, `check-${randomUUID()}.git`);
     const repository = await openBareRepository({ directory }, signal);
     for (const object of [job().status.baseBundle, ...head().bundles]) {
@@ -333,15 +334,6 @@ function stagedJob(stage: Stage, store: ResourceStore, link: NatsLink, uid: stri
       return await runGit(["show", `${head().commit}:${path}`], await clone());
     },
   };
-}
-
-/** Resolves when `condition` holds; fails with its name after the deadline. */
-export async function until(what: string, condition: () => boolean, deadlineMs = 15_000): Promise<void> {
-  const endMs = performance.now() + deadlineMs;
-  while (!condition()) {
-    if (performance.now() > endMs) throw new Error(`waited ${deadlineMs} ms in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 function mustGet<T>(store: ResourceStore, key: string): T {

@@ -38,7 +38,7 @@ export async function startTestStreams(limits: Partial<StoreLimits> = {}): Promi
   await using started = new AsyncDisposableStack();
   const server = started.use(await startTestServer());
   const link = await server.connectCoordinator();
-  await ensureStreams(link, { ...defaultLimits, ...limits }, AbortSignal.timeout(20_000));
+  await ensureStreams(link, { ...defaultLimits, ...limits }, AbortSignal.timeout(110_000));
   const worker = await server.connectWorker("w1");
   const owned = started.move();
   return { server, link, worker, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -48,7 +48,7 @@ const silent = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });
 
 /** Starts a server on a free port; closing it closes its links, stops it and removes its directory. */
 export async function startTestServer(options: { readonly isSyncAlways?: boolean } = {}): Promise<TestServer> {
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(110_000);
   const packageRoot = join(import.meta.dirname, "..", "..");
   const search = await findNatsServer({ packageRoot, pathVariable: process.env["PATH"] ?? "" }, signal);
   if (search.found === undefined) throw new Error(`no nats-server ≥ 2.12: ${JSON.stringify(search.skipped)}`);
@@ -56,14 +56,14 @@ export async function startTestServer(options: { readonly isSyncAlways?: boolean
   const directory = await mkdtemp(join(tmpdir(), "agentd-nats-"));
   const authority = await createAuthority();
   const start = (port: number): Promise<RunningServer> =>
-    startNatsServer({ binary, directory, port, authority, ...options }, AbortSignal.timeout(30_000));
+    startNatsServer({ binary, directory, port, authority, ...options }, AbortSignal.timeout(110_000));
   let running = await start(0);
   const { port, url } = running;
   const links: NatsLink[] = [];
   const connect = async (name: string, creds: string, inboxPrefix?: string): Promise<NatsLink> => {
     const link = await connectNats(
       { url, creds, name, log: silent, reconnectWaitMs: 25, ...(inboxPrefix === undefined ? {} : { inboxPrefix }) },
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(110_000),
     );
     links.push(link);
     return link;

@@ -64,8 +64,8 @@ export interface PartsStage extends AsyncDisposable {
   simulator(...more: readonly string[]): TestPart;
 }
 
-/** Short times, so that a loss is seen within seconds. The time to live of the lead is the default. */
-const times = ["--lease-ms=3000", "--heartbeat-ms=500"];
+/** A lease that no busy machine breaks: parts are lost by their end here, not by silence. The lead's time to live is the default. */
+const times = ["--lease-ms=30000", "--heartbeat-ms=500"];
 
 /** Parts on `server` with the model at `modelUrl`; closing it kills them all and removes their folders. */
 export async function openPartsStage(server: TestServer, modelUrl: string): Promise<PartsStage> {

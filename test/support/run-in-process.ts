@@ -28,7 +28,7 @@ export async function runInProcess(words: readonly string[], env: Readonly<Recor
     stdin: Readable.from([]),
     terminal,
     directory: import.meta.dirname,
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(110_000),
   });
   return { code, out, err };
 }

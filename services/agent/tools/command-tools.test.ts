@@ -114,9 +114,11 @@ describe("grep", () => {
 
   it("is not stalled by a pattern that makes backtracking engines explode", async () => {
     await writeFile(join(tree.root, "aaa.txt"), `${"a".repeat(50_000)}!\n`);
-    const startedAt = performance.now();
-    await tree.use("grep", { pattern: "^(a+)+$" });
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    // A search that is stalled ends by its time limit, and says so.
+    expect(await tree.use("grep", { pattern: "^(a+)+$", path: "aaa.txt" })).toEqual({
+      content: "No match for ^(a+)+$ in aaa.txt.",
+      isError: false,
+    });
   });
 
   it.each([

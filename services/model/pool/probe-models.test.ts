@@ -24,7 +24,7 @@ afterAll(() => {
 });
 
 async function probe(path: string, name = "coder", apiKey?: string): Promise<readonly string[]> {
-  const warnings = await probeModels({ urls: [`${origin}${path}`], name, apiKey }, AbortSignal.timeout(10_000));
+  const warnings = await probeModels({ urls: [`${origin}${path}`], name, apiKey }, AbortSignal.timeout(45_000));
   return warnings.map(({ message }) => message);
 }
 
@@ -49,7 +49,7 @@ test("a refused key, a wrong path and a dead address are told apart", async () =
   closed.close();
   await once(closed, "close");
   const dead = { urls: [`http://127.0.0.1:${port}/v1`], name: "coder", apiKey: undefined };
-  expect(await probeModels(dead, AbortSignal.timeout(10_000))).toEqual([
+  expect(await probeModels(dead, AbortSignal.timeout(45_000))).toEqual([
     {
       url: dead.urls[0],
       kind: "Unreachable",

@@ -56,7 +56,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const sse = (body: ReadableStream<Uint8Array> | string, init: ResponseInit = {}) =>
   new Response(body, { status: 200, headers: { "content-type": "text/event-stream" }, ...init });
 
-function chatOver(fetch: Fetch, timeouts = { firstTokenTimeoutMs: 5_000, gapTimeoutMs: 5_000 }, apiKey?: string) {
+function chatOver(fetch: Fetch, timeouts = { firstTokenTimeoutMs: 60_000, gapTimeoutMs: 60_000 }, apiKey?: string) {
   return createOpenAiChat({
     baseUrl: "http://engine.test/v1",
     ...(apiKey === undefined ? {} : { apiKey }),

@@ -45,8 +45,8 @@ describe("kept spans", () => {
     for (const trace of [1, 2, 3]) {
       store.add([span(trace, 1)]);
       await store.close();
-      // Ages are told by the clock.
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      // Ages are told by the clock of files, which steps by up to 10 ms.
+      await new Promise((resolve) => setTimeout(resolve, 25));
     }
     expect(readdirSync(directory).sort()).toEqual([`${span(2, 1).traceId}.jsonl`, `${span(3, 1).traceId}.jsonl`]);
   });

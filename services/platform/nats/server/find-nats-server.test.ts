@@ -23,7 +23,7 @@ test("an older server on the PATH is skipped with the reason, the next one is ta
   const good = await fakeServer("good", "2.14.0");
   const search = await findNatsServer(
     { packageRoot: directory, pathVariable: `${join(directory, "old")}:${join(directory, "good")}` },
-    AbortSignal.timeout(5_000),
+    AbortSignal.timeout(45_000),
   );
   expect(search.found).toEqual({ path: good, version: "2.14.0" });
   expect(search.skipped).toEqual([{ path: old, reason: "version 2.9.10 is older than 2.12" }]);
@@ -33,11 +33,11 @@ test("the package's own server comes first", async () => {
   const own = await fakeServer(join(".cache", "bin"), "2.15.1");
   await fakeServer("good", "2.14.0");
   const options = { packageRoot: directory, pathVariable: join(directory, "good") };
-  expect((await findNatsServer(options, AbortSignal.timeout(5_000))).found?.path).toBe(own);
+  expect((await findNatsServer(options, AbortSignal.timeout(45_000))).found?.path).toBe(own);
 });
 
 test("nothing found is said, not thrown", async () => {
-  const search = await findNatsServer({ packageRoot: directory, pathVariable: "" }, AbortSignal.timeout(5_000));
+  const search = await findNatsServer({ packageRoot: directory, pathVariable: "" }, AbortSignal.timeout(45_000));
   expect(search).toEqual({ found: undefined, skipped: [] });
 });
 
