@@ -1,13 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EventChange } from "../../services/gen/agentd/v1/event_service_pb.ts";
 import { type AgentdEvent, appendEvent } from "../../services/platform/nats/messages/events.ts";
 import { streamNames } from "../../services/platform/nats/subjects.ts";
 import { jobOf, refusal, startTestApi, type TestApi } from "../support/api-server.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
 import { until } from "../support/until.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const call = { signal: AbortSignal.timeout(600_000) };
 const parent = "namespaces/default/jobs/told";

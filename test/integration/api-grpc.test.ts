@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { pino } from "pino";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { AgentdError } from "../../services/core/errors.ts";
 import { GetJobRequestSchema, JobChangeSchema, JobService } from "../../services/gen/agentd/v1/job_service_pb.ts";
 import { RepositoryService } from "../../services/gen/agentd/v1/repository_service_pb.ts";
@@ -16,9 +16,6 @@ import type { GrpcServer } from "../../services/platform/grpc/server.ts";
 import { createGrpcServer, serve } from "../../services/platform/grpc/server.ts";
 import type { ServiceImpl } from "../../services/platform/grpc/service-definition.ts";
 import { CallError } from "../../services/platform/grpc/status.ts";
-
-// Real processes on a busy machine: a test that hangs is still found.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const closers: AsyncDisposable[] = [];
 afterEach(async () => {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { newTask } from "../../services/coordinator/planner/new-task.ts";
 import { createPlanner } from "../../services/coordinator/planner/planner.ts";
 import type { Job, JobHead } from "../../services/core/job/job.ts";
@@ -9,9 +9,6 @@ import type { TestApi } from "../support/api-server.ts";
 import { bundleOf, chunksOf, jobOf, refusal, startTestApi } from "../support/api-server.ts";
 import type { SampleRepository } from "../support/sample-repository.ts";
 import { createRepository } from "../support/sample-repository.ts";
-
-// Real processes on a busy machine: a test that hangs is still found.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const parent = "namespaces/default";
 const nameOf = (job: string): string => `${parent}/jobs/${job}`;

@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPublisher } from "../../services/coordinator/publisher/publisher.ts";
 import type { TestApi } from "../support/api-server.ts";
 import { jobOf, startTestApi } from "../support/api-server.ts";
 import { landTask, planTasks } from "../support/api-tasks.ts";
 import type { SampleRepository } from "../support/sample-repository.ts";
 import { createRepository } from "../support/sample-repository.ts";
-
-// Real processes on a busy machine: a test that hangs is still found.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const parent = "namespaces/default";
 const nameOf = (job: string): string => `${parent}/jobs/${job}`;

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Job } from "../../services/core/job/job.ts";
 import { setCondition } from "../../services/core/resource.ts";
 import type { LogEntry } from "../../services/gen/agentd/v1/task_service_pb.ts";
@@ -13,9 +13,6 @@ import { bundleOf, chunksOf, digestOf, jobOf, refusal, startTestApi } from "../s
 import { landTask, planTasks } from "../support/api-tasks.ts";
 import type { SampleRepository } from "../support/sample-repository.ts";
 import { createRepository } from "../support/sample-repository.ts";
-
-// Real processes on a busy machine: a test that hangs is still found.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const parent = "namespaces/default";
 const nameOf = (job: string): string => `${parent}/jobs/${job}`;

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Job } from "../../services/core/job/job.ts";
 import { listObjects } from "../../services/platform/nats/objects/objects.ts";
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
@@ -11,9 +11,6 @@ import { keys, streamNames } from "../../services/platform/nats/subjects.ts";
 import { bundleOf, chunksOf, jobOf, refusal, startTestApi } from "../support/api-server.ts";
 import type { SampleRepository } from "../support/sample-repository.ts";
 import { createRepository } from "../support/sample-repository.ts";
-
-// Real processes on a busy machine: a test that hangs is still found.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const parent = "namespaces/default";
 const call = { signal: AbortSignal.timeout(600_000) };

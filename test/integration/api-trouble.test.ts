@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, status } from "@grpc/grpc-js";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newTask } from "../../services/coordinator/planner/new-task.ts";
 import type { Job } from "../../services/core/job/job.ts";
 import type { Worker } from "../../services/core/worker.ts";
@@ -20,7 +20,6 @@ import { keys, resourcePrefix, streamNames } from "../../services/platform/nats/
 import { bundleOf, jobOf, refusal, startTestApi, type TestApi } from "../support/api-server.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 

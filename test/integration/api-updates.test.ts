@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createPlanner } from "../../services/coordinator/planner/planner.ts";
 import { AgentdError } from "../../services/core/errors.ts";
 import type { Job } from "../../services/core/job/job.ts";
@@ -7,8 +7,6 @@ import type { JobChange } from "../../services/gen/agentd/v1/job_service_pb.ts";
 import { keyPrefixes } from "../../services/platform/nats/subjects.ts";
 import { jobOf, refusal, startTestApi, type TestApi } from "../support/api-server.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const parent = "namespaces/default";
 const call = { signal: AbortSignal.timeout(600_000) };

@@ -1,11 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Worker } from "../../services/core/worker.ts";
 import type { PoolReport } from "../../services/core/worker-protocol.ts";
 import { keys } from "../../services/platform/nats/subjects.ts";
 import { refusal, startTestApi, type TestApi } from "../support/api-server.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const call = { signal: AbortSignal.timeout(600_000) };
 const reports: PoolReport[] = [];
