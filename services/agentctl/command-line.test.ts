@@ -1,4 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
 import { runInProcess } from "../../test/support/run-in-process.ts";
 import { globalFlags } from "./global-options.ts";
 import { verbSections } from "./registry.ts";
@@ -30,6 +33,20 @@ function flagsIn(text: string): readonly string[] {
   return [...text.matchAll(/(?<![\w-])--?[a-zA-Z][a-z-]*/g)].map(([flag]) => flag);
 }
 
+const folder = mkdtempSync(join(tmpdir(), "agentctl-command-line-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const jobFile = join(folder, "job.yaml");
+writeFileSync(
+  jobFile,
+  `apiVersion: agentd/v1
+kind: Job
+metadata: { name: a }
+spec:
+  repository: { url: "https://127.0.0.1:1/a.git" }
+  plan: { tasks: [{ name: a, prompt: Do it }] }
+`,
+);
+
 describe("help", () => {
   it.each(verbs)("of $name has examples that use only flags it has", async ({ name, verb }) => {
     const { code, out } = await run([...name.split(" "), "--help"]);
@@ -43,6 +60,19 @@ describe("help", () => {
       const [bare = ""] = line.replaceAll(/"[^"]*"|'[^']*'/g, "").split(" | ");
       expect(flagsIn(bare).filter((flag) => !own.includes(flag) && !globals.includes(flag))).toEqual([]);
     }
+  });
+
+  it("names the exit codes of a verb that waits", async () => {
+    expect(verbs.filter(({ verb }) => verb.exits !== undefined).map(({ name }) => name)).toEqual([
+      "run",
+      "apply",
+      "create",
+      "wait",
+      "drain",
+    ]);
+    const waiting =
+      "Exit codes: 0 done, 1 error, 2 wrong usage, 3 a job ended otherwise, 4 the time is up, 130 interrupted.";
+    expect((await run(["wait", "--help"])).out).toContain(waiting);
   });
 
   it("lists every verb, and shows a verb's own with `help VERB`", async () => {
@@ -94,6 +124,7 @@ describe("wrong usage ends with exit code 2", () => {
     [["logs", "a", "--attempt", "0"], "write a number from 1"],
     [["diff", "job/a"], "diff is for tasks: agentctl diff task/NAME"],
     [["wait", "a", "--for", "condition=Done"], "use condition=NAME with one of"],
+    [["wait", "pods/a"], '"pods" is no kind of resource'],
     [["cancel", "jobs"], "name a job: job/NAME"],
     [["cancel", "zod-4"], '"zod-4" needs its kind: write KIND/NAME, as in job/zod-4 or task/zod-4'],
     [["get", "jobs", "-n", "Bad_NS"], 'the namespace cannot be used: "Bad_NS" is no DNS label'],
@@ -117,7 +148,7 @@ describe("wrong usage ends with exit code 2", () => {
 });
 
 describe("a server that is not there ends with exit code 1", () => {
-  it.each([
+  const unreachable = [
     ["get", "jobs"],
     ["describe", "job/a"],
     ["logs", "a"],
@@ -130,15 +161,29 @@ describe("a server that is not there ends with exit code 1", () => {
     ["resume", "a"],
     ["cancel", "job/a"],
     ["retry", "a"],
+    ["rewind", "a", "--to", "1"],
+    ["trace", "job/a"],
+    ["wait", "a"],
     ["fetch", "a"],
     ["delete", "a"],
     ["cordon", "a"],
     ["uncordon", "a"],
     ["drain", "a"],
-  ])("agentctl %s", async (...words) => {
+    ["run", "Do it"],
+    ["apply", "-f", jobFile],
+    ["create", "-f", jobFile],
+  ];
+
+  it("is asked of every verb that calls one", () => {
+    const asked = new Set(unreachable.map(([name]) => name));
+    const missing = verbs.filter(({ name, verb }) => verb.kind === "server" && !asked.has(name.split(" ")[0]));
+    expect(missing.map(({ name }) => name)).toEqual([]);
+  });
+
+  it.each(unreachable)("agentctl %s", async (...words) => {
     const { code, out, err } = await run([...words, "--server", "127.0.0.1:1"]);
     expect({ code, out }).toEqual({ code: 1, out: "" });
-    expect(err).toMatch(/^error: no agentd at 127\.0\.0\.1:1 \(connection refused\)/);
+    expect(err).toMatch(/^error: no agentd at 127\.0\.0\.1:1 \(connection refused\)/m);
   });
 
   it("but not `version`, which then knows only its own", async () => {

@@ -148,7 +148,7 @@ async function addVerb(
   if (!isCalled) return;
   const verb = await named.load();
   const examples = verb.examples.map((example) => `  agentctl ${example}`).join("\n");
-  command.addHelpText("after", `\nExamples:\n${examples}\n\nFlags of every command: agentctl --help`);
+  command.addHelpText("after", `\nExamples:\n${examples}\n\n${exitsText(verb)}Flags of every command: agentctl --help`);
   if (verb.kind === "group") {
     command.usage("COMMAND [flags]");
     for (const child of verb.verbs) await addVerb(command, child, deps, finish, true);
@@ -163,6 +163,12 @@ async function addVerb(
     const words = argument === undefined ? [] : Array.isArray(argument) ? (argument as string[]) : [argument as string];
     finish(await runVerb(verb, deps, command.optsWithGlobals<GlobalOptions>(), words, options));
   });
+}
+
+function exitsText(verb: Verb): string {
+  if (verb.kind === "group" || verb.exits === undefined) return "";
+  const waiting = Object.entries(verb.exits).map(([code, text]) => `, ${code} ${text}`);
+  return `Exit codes: 0 done, 1 error, 2 wrong usage${waiting.join("")}, 130 interrupted.\n\n`;
 }
 
 function capital(text: string): string {

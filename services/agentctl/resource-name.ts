@@ -55,7 +55,7 @@ export function parseKind(word: string): ResourceKind {
 export function parseReferences(words: readonly string[], only?: ResourceKind): readonly ResourceReference[] {
   const [first, ...rest] = words;
   if (only !== undefined && (rest.length === 0 || first === undefined || !Object.hasOwn(kinds, first))) {
-    return words.map((word) => parseSlashed(isKnownPrefix(word) ? word : `${only}/${word}`));
+    return words.map((word) => parseSlashed(isKnownPrefix(word) || !isNameOf(only, word) ? word : `${only}/${word}`));
   }
   if (first === undefined) throw new UsageError("name a resource, for example job/NAME or task/NAME");
   if (first.includes("/")) return words.map(parseSlashed);
@@ -74,6 +74,11 @@ export function parseReferences(words: readonly string[], only?: ResourceKind): 
 function isKnownPrefix(word: string): boolean {
   const [prefix = "", ...more] = word.split("/");
   return more.length > 0 && Object.hasOwn(kinds, prefix.toLowerCase());
+}
+
+/** Whether a word may be a name without its kind; a task's may have its job before it. */
+function isNameOf(kind: ResourceKind, word: string): boolean {
+  return kind === "task" || !word.includes("/");
 }
 
 function parseSlashed(word: string): ResourceReference {

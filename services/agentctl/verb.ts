@@ -29,6 +29,8 @@ interface VerbForm {
   readonly flags: readonly Flag[];
   /** Kinds of resources whose names complete the words. */
   readonly completes?: readonly ResourceKind[];
+  /** What the exit codes 3 and 4 mean, of a verb that waits. */
+  readonly exits?: { readonly 3?: string; readonly 4: string };
   /** Fixed words that complete the first word. */
   readonly firstWords?: readonly string[];
 }

@@ -25,9 +25,10 @@ export const drainVerb = serverVerb<DrainOptions>({
     "drain w-7f3k2 w-m2c9p --grace-period 5m --timeout 10m",
     "drain worker/w-7f3k2 --grace-period 0s --no-wait",
   ],
+  exits: { 4: "the time is up" },
   flags: [
     { flags: "--grace-period <duration>", text: "how long attempts may go on; 0s moves them at once (default: 30m)" },
-    { flags: "--timeout <duration>", text: "how long to wait (default: for ever); exit code 4" },
+    { flags: "--timeout <duration>", text: "how long to wait (default: for ever)" },
     { flags: "--no-wait", text: "return at once" },
   ],
   completes: ["worker"],

@@ -12,6 +12,7 @@ export const applyVerb = serverVerb<SubmitOptions>({
     "apply -f job.yaml --dry-run",
     "apply -f - -o name < job.yaml",
   ],
+  exits: { 3: "with --wait: a job failed or was cancelled", 4: "with --wait: the time is up" },
   flags: submitFlags,
   run: (session, _, options) =>
     submitFile(session, options, async (request, call) => {

@@ -43,6 +43,7 @@ export const runVerb = serverVerb<RunOptions>({
     'run "Document every flag" --model coder --wall 10m | git apply --check',
     "run - --name nightly-docs < prompt.txt",
   ],
+  exits: { 3: "the task failed", 4: "the time is up" },
   flags: [
     {
       flags: "--check <command>",
@@ -62,7 +63,7 @@ export const runVerb = serverVerb<RunOptions>({
     { flags: "--tokens <n>", text: "tokens at most, as in 400k (default: 2M)", parse: (word) => countFlag(word) },
     { flags: "--wall <duration>", text: "time of the attempt, as in 10m (default: 20m)", parse: wallFlag },
     { flags: "--apply", text: "take the result into the work tree here, when it is accepted" },
-    { flags: "--timeout <duration>", text: "how long to watch, for example 30m (default: for ever); exit code 4" },
+    { flags: "--timeout <duration>", text: "how long to watch, for example 30m (default: for ever)" },
   ],
   run,
 });

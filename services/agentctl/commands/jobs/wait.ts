@@ -38,13 +38,13 @@ function unpublishedText(job: Job, condition: string): string {
 export const waitVerb = serverVerb<WaitOptions>({
   words: "<job...>",
   wordsText: "job/NAME or NAME",
-  details:
-    "Ends at once when the job can no longer come to the condition. Exit code 3 when a job ended otherwise, 4 when the time is up; Ctrl-C ends the waiting, never the job.",
+  details: "Ends at once when the job can no longer come to the condition. Ctrl-C ends the waiting, never the job.",
   examples: [
     "wait job/zod-4",
     "wait job/zod-4 --for=condition=Complete --timeout=30m",
     "wait zod-4 --for=condition=Published",
   ],
+  exits: { 3: "a job ended otherwise", 4: "the time is up" },
   flags: [
     {
       flags: "--for <condition>",
@@ -63,7 +63,10 @@ async function wait(session: Session, words: readonly string[], options: WaitOpt
   const timeoutMs = durationFlag("--timeout", options.timeout);
   const endMs = timeoutMs === undefined ? undefined : session.now() + timeoutMs;
   for (const reference of parseOnly(words, "job", "wait")) {
-    const result = await followJob(session, fullName(reference, session.namespace), {
+    const name = fullName(reference, session.namespace);
+    // Once it was there, the wait outlives a server that goes away.
+    await session.jobs.getJob({ name }, { signal: session.signal });
+    const result = await followJob(session, name, {
       condition,
       showsProgress: session.terminal.isInteractive,
       ...(endMs === undefined ? {} : { timeoutMs: Math.max(0, endMs - session.now()) }),
