@@ -35,7 +35,7 @@ export function createReadLedger(): ReadLedger {
   };
   return {
     note(path, bytes) {
-      const seen = digest(bytes);
+      const seen = fileDigest(bytes);
       know(path, seen);
       // A turn has at most 32 calls.
       if (news.size < filesMax) news.set(path, seen);
@@ -51,7 +51,7 @@ export function createReadLedger(): ReadLedger {
     compare(path, bytes) {
       const known = digests.get(path);
       if (known === undefined) return "unread";
-      return known === digest(bytes) ? "current" : "changed";
+      return known === fileDigest(bytes) ? "current" : "changed";
     },
     countMiss(path) {
       // Only a file that was read can be missed, so this map is no larger than the other.
@@ -62,6 +62,7 @@ export function createReadLedger(): ReadLedger {
   };
 }
 
-function digest(bytes: Uint8Array): string {
+/** sha256, hex. */
+export function fileDigest(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }

@@ -3,6 +3,7 @@ import type { RepositoryInstructions } from "./context/instructions.ts";
 import type { Ledger } from "./context/ledger.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Guards } from "./guards/guards.ts";
+import { fileDigest } from "./read-ledger.ts";
 import type { FinishClaim } from "./tools/finish.ts";
 import { type CheckedCall, parseArguments, type ToolSet } from "./tools/tool-set.ts";
 import type { CallRecord } from "./transcript.ts";
@@ -67,6 +68,9 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
     const result =
       "problem" in verdict ? { content: verdict.problem, isError: true } : await deps.tools.run(verdict.valid, signal);
     const durationMs = Math.max(0, deps.clock.now() - startedMs);
+    const changed = deps.tools.takeChanged().map(({ path, bytes }) => {
+      return { path, before: bytes === undefined ? null : fileDigest(bytes) };
+    });
     reply.records.push({
       id: call.id,
       name: call.name,
@@ -74,6 +78,8 @@ export async function runCalls(deps: CallDeps, reply: ReplyCalls, signal: AbortS
       result: result.content,
       durationMs,
       isError: result.isError,
+      // What a failed call had changed was put back.
+      ...(changed.length === 0 || result.isError ? {} : { changed }),
     });
     results.push(result.isError ? `Error: ${result.content}` : result.content);
     const args = parseArguments(call.arguments);

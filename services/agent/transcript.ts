@@ -13,8 +13,18 @@ export interface CallRecord {
   readonly result: string;
   readonly durationMs: number;
   readonly isError: boolean;
+  /** Files that it changed, in order. */
+  readonly changed?: readonly FileChangeRecord[];
   /** True for a finish that was not accepted: `result` says why. */
   readonly isObjection?: boolean;
+}
+
+/** A file that a tool changed. */
+export interface FileChangeRecord {
+  /** Real path, relative to the root of the tree. */
+  readonly path: string;
+  /** sha256 of its bytes before, hex; null where there was no such file. */
+  readonly before: string | null;
 }
 
 /** How often what was seen in a run, and what is used up. */
@@ -101,6 +111,11 @@ export interface TurnRecord {
   readonly session?: TurnSession;
   /** Absent where it was not stored: nobody can go on behind this turn. */
   readonly checkpoint?: Checkpoint;
+  /**
+   * Object in bucket `inbox` with the bytes that changes of this turn replaced, where the turn before has them not: JSON, gzipped, of
+   * digests to base64.
+   */
+  readonly images?: string;
   /** Object in bucket `inbox` with the record as JSON, where its texts are cut here. */
   readonly whole?: string;
 }

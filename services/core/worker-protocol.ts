@@ -1,6 +1,15 @@
 import type { Check, Limits } from "./job/job.ts";
 import type { Usage } from "./resource.ts";
-import type { ChangedFiles, CheckResult, GateVerdict, Notice, Outcome, TaskKind, TaskState } from "./task/task.ts";
+import type {
+  ChangedFiles,
+  CheckResult,
+  FilesPoint,
+  GateVerdict,
+  Notice,
+  Outcome,
+  TaskKind,
+  TaskState,
+} from "./task/task.ts";
 
 /** Names one attempt: the fence of everything a worker does. */
 export interface AttemptRef {
@@ -74,8 +83,12 @@ export interface ResumeFrom {
   readonly turn: number;
   /** The records of all attempts that lead there, one JSON a line: `{attempt, value}`. */
   readonly transcript: string;
-  /** Bundle with the files after that turn; absent where they are those of the base. */
+  /** Bundle with the files that it goes on with, or that `images` are put into; absent where they are those of the base. */
   readonly checkpoint?: string;
+  /** The files are to be those of an earlier moment. */
+  readonly files?: FilesPoint;
+  /** Object with the bytes of files as they were before that turn's changes, as `TurnRecord.images` says. */
+  readonly images?: string;
 }
 
 /** A rendered `writes` entry: literal when it came from a variable alone. */

@@ -41,9 +41,25 @@ test("a blocked task is rewound to the turn before its trouble, goes on there wi
     expect((await rewind("--to", "3")).stderr).toContain("the run ended with it");
     expect((await rewind("--to", "1", "--attempt", "4")).stderr).toContain("has no attempt 4");
     expect((await rewind()).code).toBe(2);
+    expect((await rewind("--files-before", "x")).code).toBe(2);
+    expect((await rewind("--files-before", "7")).stderr).toContain("turn 7 is not one of those that stay");
+    expect((await rewind("--files-before", "1.5")).stderr).toContain("turn 1 has 1 calls");
+
+    // With the files as before its first command: what that wrote is gone, and the conversation is all there.
+    expect(await rewind("--files-before", "1")).toMatchObject({
+      code: 0,
+      stdout: "task/one pending again, behind its last turn, with the files as before call 1 of turn 1\n",
+    });
+    expect((await agentd.ctl(["wait", "job/stuck", "--timeout=60s"])).code).not.toBe(0);
+    expect((await agentd.ctl(["diff", "task/one", "--attempt=1"])).stdout).toContain("+b");
+    expect((await agentd.ctl(["diff", "task/one", "--attempt=2"])).stdout).not.toContain("+b");
+    expect(readFileSync(effects, "utf8")).toBe("done\n");
 
     await writeFile(service, "");
-    expect(await rewind("--to", "1")).toMatchObject({ code: 0, stdout: "task/one pending again, behind turn 1\n" });
+    expect(await rewind("--to", "1", "--attempt", "1")).toMatchObject({
+      code: 0,
+      stdout: "task/one pending again, behind turn 1\n",
+    });
     expect(await agentd.ctl(["wait", "job/stuck", "--timeout=120s"])).toMatchObject({ code: 0 });
     expect(readFileSync(effects, "utf8")).toBe("done\n");
     expect((await rewind("--to", "1")).stderr).toContain("is Succeeded and cannot be rewound");
@@ -53,11 +69,11 @@ test("a blocked task is rewound to the turn before its trouble, goes on there wi
     expect(headings.map((line) => line.replace(/ ·.*$/u, "").replace(/: .*$/u, ""))).toEqual([
       expect.stringMatching(/^══ attempt 1$/u),
       "── attempt 1, turn 1",
-      "══ attempt 2, goes on behind turn 1 of attempt 1",
-      "── attempt 2, turn 2",
-      "── attempt 2, turn 3",
+      "══ attempt 3, goes on behind turn 1 of attempt 1",
+      "── attempt 3, turn 2",
+      "── attempt 3, turn 3",
       expect.stringMatching(/^══ attempt 1 ended as Blocked/u),
-      expect.stringMatching(/^══ attempt 2 ended as Done/u),
+      expect.stringMatching(/^══ attempt 3 ended as Done/u),
     ]);
     expect(stdout).toContain(`> bash test -e ${service}`);
     expect(stdout).toContain("  check whole: Passed");

@@ -1,6 +1,7 @@
 import type { ChatMessage } from "../../model/chat.ts";
 import { clipEnd } from "../clip.ts";
 import type { TurnRecord } from "../transcript.ts";
+import type { FilesBefore } from "./files-before.ts";
 import {
   isHeader,
   isStarted,
@@ -110,13 +111,17 @@ const stillSo =
 /**
  * What the model is told where it goes on: appended to the last message.
  * @param turn 0 for the beginning
+ * @param restored set where the files are those of an earlier moment
  */
-export function branchNote(turn: number, lost: readonly string[]): string {
+export function branchNote(turn: number, lost: readonly string[], restored?: FilesBefore): string {
+  const put =
+    restored === undefined
+      ? "the files are as they were after this step"
+      : `the files were put back to what they were before your call ${restored.call}, and later changes of them are gone${restored.hasLaterCommands ? ", but for those that the commands of that answer made" : ""}`;
   const place =
     turn === 0
       ? "# Earlier attempt\nYou began with this before, and the machine was lost: the files are as they were at the beginning."
-      : "[agentd] You go on from here in a fresh copy of the repository: the files are as they were after this step, but files that " +
-        "git ignores, temporary files and running processes are gone.";
+      : `[agentd] You go on from here in a fresh copy of the repository: ${put}; files that git ignores, temporary files and running processes are gone.`;
   if (lost.length === 0) return place;
   const list = lost.map((command) => `- ${clipEnd(command, 300)}`).join("\n");
   return (
@@ -136,7 +141,8 @@ export function lastPoint(records: readonly StoredRecord[], attempt: number): Se
   if (header === undefined) return undefined;
   const last = own.filter(isTurn).findLast((turn) => turn.checkpoint !== undefined && turn.session?.isLast !== true);
   if (last !== undefined) return { attempt, turn: last.turn };
-  const beginning = { attempt, turn: header.parent?.turn ?? 0 };
+  const { turn = 0, files } = header.parent ?? {};
+  const beginning = { attempt, turn, ...(files === undefined ? {} : { files }) };
   // Else each life that ended at once would leave its note in the conversation.
   return pendingAt(records, beginning) === undefined ? (header.parent ?? beginning) : beginning;
 }

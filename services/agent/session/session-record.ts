@@ -1,3 +1,4 @@
+import type { FilesPoint } from "../../core/task/task.ts";
 import type { ChatMessage, ChatReply } from "../../model/chat.ts";
 import type { TurnRecord } from "../transcript.ts";
 
@@ -26,6 +27,8 @@ export interface SessionHeader {
 export interface SessionPoint {
   readonly attempt: number;
   readonly turn: number;
+  /** Where the files are not those after the turn, but of an earlier moment. */
+  readonly files?: FilesPoint;
 }
 
 /** Stored before a command of a turn is run: without that turn's own record it may have run, or not. */

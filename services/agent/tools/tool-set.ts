@@ -14,7 +14,7 @@ import { grepTool } from "./grep.ts";
 import { multiEditTool } from "./multi-edit.ts";
 import { noteTool } from "./note.ts";
 import { readTool } from "./read.ts";
-import type { Tool, ToolContext } from "./tool.ts";
+import type { FileBefore, Tool, ToolContext } from "./tool.ts";
 import { describeShape } from "./tool-schema.ts";
 import { writeTool } from "./write.ts";
 
@@ -43,6 +43,8 @@ export interface ToolSet {
    * @throws the signal's reason when aborted.
    */
   run(call: CheckedCall, signal: AbortSignal): Promise<ToolResult>;
+  /** The files that were changed since the last call, in order, as they were before. */
+  takeChanged(): readonly FileBefore[];
   /** Which bytes of which files the model knows, to be kept with the session. */
   readonly seen: Pick<ReadLedger, "takeNews" | "restore">;
 }
@@ -88,16 +90,25 @@ const machineErrors = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "E
 export function createToolSet(context: ToolContext, only?: readonly string[], style: EditStyle = "edit"): ToolSet {
   const tools = selectTools(only, style);
   const byName = new Map(tools.map((tool) => [tool.schema.name, tool]));
+  const changed: FileBefore[] = [];
+  const noting: ToolContext = {
+    ...context,
+    async beforeChange(before) {
+      await context.beforeChange(before);
+      changed.push(before);
+    },
+  };
   return {
     schemas: tools.map((tool) => tool.schema),
     check: (call) => checkCall(byName, call),
     seen: context.ledger,
+    takeChanged: () => changed.splice(0),
     async run(call, signal) {
       const tool = byName.get(call.name);
       if (tool === undefined) throw new RangeError(`no tool is called ${call.name}`);
       signal.throwIfAborted();
       try {
-        return { content: checkResult(await tool.run(call.args, context, signal)), isError: false };
+        return { content: checkResult(await tool.run(call.args, noting, signal)), isError: false };
       } catch (error) {
         if (error instanceof ToolError) return { content: checkResult(error.message), isError: true };
         if (signal.aborted) throw error;

@@ -60,13 +60,13 @@ I look.
 ${Array.from({ length: 11 }, (_, at) => `  | ${at + 1}\tline\n`).join("")}  | … 29 more lines
 ~~ the conversation was rid of old results: 81k tokens became 20k ~~
 ── attempt 1, turn 2 · after 1.0s · 1k in, 80 out ──
-> edit a.ts
+> edit a.ts  (call 1)
   - const a = 1;
   + const a = 2;
-> bash npm test  (failed, 4.2s)
+> bash npm test  (call 2, failed, 4.2s)
   | 1 failed
   | [exit code 1]
-> finish done: All\\u{202e} done.  (not accepted)
+> finish done: All\\u{202e} done.  (call 3, not accepted)
   gate: Not accepted. Red.
   told: [agentd] Careful.
 `);

@@ -60,7 +60,7 @@ function showTurn(attempt: number, turn: Fields, gapMs: number): string {
     heading,
     block(textOf(turn["content"]), ""),
     ...(turn["isTruncated"] === true ? ["! the answer was cut off\n"] : []),
-    ...listOf(turn["calls"]).map((each) => showCall(fieldsOf(each))),
+    ...listOf(turn["calls"]).map((each, index, all) => showCall(fieldsOf(each), all.length > 1 ? index + 1 : 0)),
     ...(numberOf(turn["callsOmitted"]) > 0 ? [`  … and ${numberOf(turn["callsOmitted"])} more calls\n`] : []),
     block(textOf(session["notes"]).trim(), "  told: "),
     block(textOf(session["nudge"]), "  told: "),
@@ -75,12 +75,14 @@ function showCompaction(compaction: Fields): string {
   return `${text}${block(textOf(compaction["summary"]), "  ")}`;
 }
 
-function showCall(call: Fields): string {
+/** @param number of the call, as `rewind --files-before` takes it; 0 where it is the only one */
+function showCall(call: Fields, number: number): string {
   const name = textOf(call["name"]).slice(0, 64);
   const args = argumentsOf(textOf(call["arguments"]));
   const ms = numberOf(call["durationMs"]);
   const isRefused = call["isObjection"] === true;
   const marks = [
+    ...(number === 0 ? [] : [`call ${number}`]),
     ...(call["isError"] === true ? [isRefused ? "not accepted" : "failed"] : []),
     ...(ms >= 1_000 ? [formatSeconds(ms / 1_000)] : []),
   ];

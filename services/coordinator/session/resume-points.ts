@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { type Branch, branchTo, lastPoint, lastTurn, startedCommands } from "../../agent/session/branch.ts";
+import { filesBefore } from "../../agent/session/files-before.ts";
 import { isTurn, type SessionPoint, type StoredRecord } from "../../agent/session/session-record.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
 import { isResumable } from "../../core/task/outcomes.ts";
@@ -84,9 +85,11 @@ async function handOver(
   if ("problem" in branch) throw new Error(branch.problem);
   // Nothing was done that could be told: simply begin.
   if (point.turn === 0 && branch.lostCommands.length === 0 && branch.pending === undefined) return undefined;
-  const kept = lastTurn(branch)?.checkpoint;
-  if (kept === undefined && point.turn > 0) throw new Error(`the files after turn ${point.turn} were not kept`);
-  const checkpoint = kept?.object === undefined ? undefined : await copy(deps, kept.object, signal);
+  const { at, images } = filesOf(branch, point);
+  if (at !== undefined && at.checkpoint === undefined) throw new Error(`the files after turn ${at.turn} were not kept`);
+  const object = at?.checkpoint?.object;
+  const checkpoint = object === undefined ? undefined : await copy(deps, object, signal);
+  const copied = images === undefined ? undefined : await copy(deps, images, signal);
   const lines: string[] = [];
   for (const record of records) lines.push(`${JSON.stringify(await wholeRecord(deps, record, branch, signal))}\n`);
   const transcript = (await putObject(deps.link, "agentd", Buffer.from(lines.join("")), signal)).name;
@@ -97,7 +100,24 @@ async function handOver(
     turn: point.turn,
     transcript,
     ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(point.files === undefined ? {} : { files: point.files }),
+    ...(copied === undefined ? {} : { images: copied }),
   };
+}
+
+/**
+ * Where the files at a point come from: the turn after which they were kept, and the object with bytes that replace some of them.
+ * @throws Error saying why they cannot be had
+ */
+export function filesOf(
+  branch: Branch,
+  { files }: SessionPoint,
+): { readonly at: TurnRecord | undefined; readonly images?: string } {
+  if (files === undefined) return { at: lastTurn(branch) };
+  const found = filesBefore(branch, files);
+  if ("problem" in found) throw new Error(found.problem);
+  const images = found.undo.length === 0 ? undefined : found.at?.images;
+  return { at: found.at, ...(images === undefined ? {} : { images }) };
 }
 
 /** A turn that was too long for the transcript, as it was; its files are those that the transcript names. */
@@ -123,7 +143,9 @@ function pointOf(task: Task, records: readonly StoredRecord[]): SessionPoint | u
     if (point !== undefined) return point;
   }
   const { rewind } = task.status;
-  return rewind === undefined ? undefined : { attempt: rewind.attempt, turn: rewind.turn };
+  if (rewind === undefined) return undefined;
+  const { attempt, turn, files } = rewind;
+  return { attempt, turn, ...(files === undefined ? {} : { files }) };
 }
 
 async function copy(deps: ResumePointDeps, object: string, signal: AbortSignal): Promise<string> {

@@ -40,7 +40,7 @@ export type TaskEvent =
   | { readonly type: "Cancelled"; readonly reason: string; readonly message: string }
   | { readonly type: "Retried" }
   /** As Retried; the next attempt goes on behind that turn. */
-  | { readonly type: "Rewound"; readonly to: Pick<Rewind, "attempt" | "turn" | "base"> }
+  | { readonly type: "Rewound"; readonly to: Omit<Rewind, "since"> }
   /** The job's activeDeadlineSeconds are over. */
   | { readonly type: "DeadlineExceeded"; readonly message: string };
 

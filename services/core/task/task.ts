@@ -165,6 +165,12 @@ export interface TaskStatus {
   readonly finishedAtMs?: number;
 }
 
+/** The files as they were before a call of a turn; both from 1. */
+export interface FilesPoint {
+  readonly turn: number;
+  readonly call: number;
+}
+
 /** Where a user has sent a task back to. */
 export interface Rewind {
   readonly attempt: number;
@@ -173,6 +179,8 @@ export interface Rewind {
   readonly base: string;
   /** Attempts granted before the rewind. */
   readonly since: number;
+  /** With the files as they were there; absent means after the turn. */
+  readonly files?: FilesPoint;
 }
 
 /** A task that nobody has claimed yet. */

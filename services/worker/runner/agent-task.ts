@@ -63,7 +63,7 @@ export function createAgentTask(deps: AgentTaskDeps): RunAgentTask {
       editStyle: deps.traits.editStyle,
       scratch: deps.shell.scratchIn(place),
       git: createTreeLook(tree.worktree),
-      beforeChange: async ({ path }) => session?.noteChange(path),
+      beforeChange: async (before) => session?.beforeChange(before),
     });
     const instructions = createRepositoryInstructions(await createWorktreeFiles(place.tree), assignment.memory);
     const windowTokens = await deps.tokens.contextTokensMax(signal);

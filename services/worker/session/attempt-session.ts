@@ -13,15 +13,17 @@ import {
   type SessionStart,
   type StartedRecord,
 } from "../../agent/session/session-record.ts";
+import type { FileBefore } from "../../agent/tools/tool.ts";
 import type { ToolSet } from "../../agent/tools/tool-set.ts";
-import { boundTurnRecord, type TurnRecord } from "../../agent/transcript.ts";
+import { boundTurnRecord } from "../../agent/transcript.ts";
 import { steadyClock } from "../../agent/wall-budget.ts";
 import type { Notice } from "../../core/task/task.ts";
-import type { Assignment } from "../../core/worker-protocol.ts";
+import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
 import type { Worktree } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { TranscriptSink } from "../runner/transcript-sink.ts";
 import { type CheckpointDeps, createCheckpoints } from "./checkpoints.ts";
+import { createFileImages } from "./file-images.ts";
 import { type ResumeDeps, resumeSession } from "./resume.ts";
 
 /** What it takes to keep the files of turns, and to go on with an earlier attempt's session. */
@@ -38,7 +40,7 @@ export interface AttemptSession extends Required<Pick<AgentDeps, "onSession" | "
   /** What a fresh start must know of attempts that were lost. */
   readonly notices: readonly Notice[];
   /** To be told of each file before a tool changes it. */
-  noteChange(path: string): void;
+  beforeChange(before: FileBefore): void;
 }
 
 /**
@@ -58,8 +60,11 @@ export async function openAttemptSession(
     sessions === undefined || from === undefined
       ? undefined
       : await resumeSession({ ...sessions, logger }, assignment, from, place, signal);
-  const start = resumed?.checkpoint ?? { commit: worktree.base };
+  const start = resumed === undefined ? { commit: worktree.base } : resumed.checkpoint;
   const nowMs = () => performance.now();
+  const images = createFileImages();
+  const keep = async (bytes: string | Uint8Array, at: AbortSignal) =>
+    sessions === undefined ? undefined : await keepObject(sessions, bytes, worktree.directory, at);
   let told = 0;
   const checkpoints =
     sessions === undefined ? undefined : createCheckpoints({ ...sessions, worktree, start, nowMs, logger });
@@ -68,7 +73,10 @@ export async function openAttemptSession(
     onSession: (begun) =>
       transcripts.append(assignment, headerOf(assignment, begun, sessions?.model ?? "", resumed !== undefined), signal),
     notices: resumed === undefined ? lostNotices(assignment) : [],
-    noteChange: (path) => checkpoints?.noteChange(path),
+    beforeChange(before) {
+      checkpoints?.noteChange(before.path);
+      images.note(before);
+    },
     async onCommand(started) {
       await transcripts.append(assignment, startedRecord(started, told), signal);
       // Not even while NATS is away: whoever goes on must be able to know of it.
@@ -77,13 +85,14 @@ export async function openAttemptSession(
     },
     async onTurn(turn) {
       const checkpoint = await checkpoints?.after(turn, signal);
+      const replaced = images.take(turn);
       const bounded = boundTurnRecord(turn);
-      const whole = bounded === turn || sessions === undefined ? {} : await storeWhole(sessions, turn, place, signal);
-      await transcripts.append(
-        assignment,
-        { ...bounded, ...whole, ...(checkpoint === undefined ? {} : { checkpoint }) },
-        signal,
-      );
+      const names = {
+        whole: bounded === turn ? undefined : await keep(JSON.stringify(turn), signal),
+        images: replaced === undefined ? undefined : await keep(replaced, signal),
+        checkpoint,
+      };
+      await transcripts.append(assignment, { ...bounded, ...defined(names) }, signal);
     },
   };
 }
@@ -98,28 +107,36 @@ function startedRecord({ turn, call, command, answer }: CommandStart, told: numb
   };
 }
 
-/** A record that is too long for the transcript: without its texts nobody could go on behind it. */
-async function storeWhole(
+/** Puts what a record cannot hold into an object. @returns its name; undefined where that was not possible. */
+async function keepObject(
   sessions: SessionDeps,
-  turn: TurnRecord,
-  { worktree }: { readonly worktree: Worktree },
+  bytes: string | Uint8Array,
+  directory: string,
   signal: AbortSignal,
-): Promise<Pick<TurnRecord, "whole">> {
-  const file = join(worktree.directory, `turn-${randomUUID()}.json`);
+): Promise<string | undefined> {
+  const file = join(directory, `session-${randomUUID()}`);
   try {
-    await writeFile(file, JSON.stringify(turn));
-    return { whole: await sessions.upload(file, AbortSignal.any([signal, AbortSignal.timeout(storeTimeoutMs)])) };
+    await writeFile(file, bytes);
+    return await sessions.upload(file, AbortSignal.any([signal, AbortSignal.timeout(storeTimeoutMs)]));
   } catch {
     signal.throwIfAborted();
-    return {};
+    return undefined;
   } finally {
     await rm(file, { force: true });
   }
 }
 
+function defined<T extends object>(fields: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
 function lostNotices({ lost }: Assignment): readonly Notice[] {
   if (lost === undefined || lost.commands?.length === 0) return [];
   return [{ outcome: "LeaseLost", text: lostText(lost.commands) }];
+}
+
+function parentOf({ attempt, worker, turn, files }: ResumeFrom): NonNullable<SessionHeader["parent"]> {
+  return { attempt, worker, turn, ...(files === undefined ? {} : { files }) };
 }
 
 function headerOf(assignment: Assignment, begun: SessionStart, model: string, isResumed: boolean): SessionHeader {
@@ -130,9 +147,7 @@ function headerOf(assignment: Assignment, begun: SessionStart, model: string, is
     kind: "session",
     version: 1,
     attempt,
-    ...(isResumed && resume !== undefined
-      ? { parent: { attempt: resume.attempt, worker: resume.worker, turn: resume.turn } }
-      : {}),
+    ...(isResumed && resume !== undefined ? { parent: parentOf(resume) } : {}),
     atMs: steadyClock.now(),
     model,
     base,

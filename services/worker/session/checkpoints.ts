@@ -22,8 +22,8 @@ export interface Checkpoints {
 
 export interface CheckpointDeps {
   readonly worktree: Worktree;
-  /** The files as they are now. */
-  readonly start: Checkpoint;
+  /** The files as they are now; undefined where they are not kept yet. */
+  readonly start: Checkpoint | undefined;
   /** Puts the file into bucket `inbox`. @returns the object's name. */
   upload(file: string, signal: AbortSignal): Promise<string>;
   /** Whether an upload could be answered now: the work does not wait for it. */
@@ -47,7 +47,7 @@ const afterFailureMs = 10_000;
 
 /** What is known of the tree, so that the next look at it is cheaper. */
 interface Known {
-  stored: Checkpoint;
+  stored: Checkpoint | undefined;
   /** Changed paths, bytes as characters. */
   readonly paths: Set<string>;
   /** A command has run since: it may have changed anything. */
@@ -57,8 +57,8 @@ interface Known {
 /** Checkpoints of one attempt's tree. */
 export function createCheckpoints(deps: CheckpointDeps): Checkpoints {
   // A tree that was moved to a checkpoint differs from its base in what nobody has listed yet.
-  const known: Known = { stored: deps.start, paths: new Set(), hasRun: deps.start.object !== undefined };
-  let isDirty = false;
+  const known: Known = { stored: deps.start, paths: new Set(), hasRun: deps.start?.commit !== deps.worktree.base };
+  let isDirty = deps.start === undefined;
   let endedAtMs = deps.nowMs();
   let gapMs = 0;
   return {
@@ -100,7 +100,7 @@ async function store(deps: CheckpointDeps, known: Known, signal: AbortSignal): P
   try {
     const { commit, repository, objects } = taken;
     if (commit === undefined) return { commit: worktree.base };
-    if (commit === known.stored.commit) return known.stored;
+    if (commit === known.stored?.commit) return known.stored;
     await createResultBundle(repository, { commit, base: worktree.base, objects }, file, signal);
     const { size } = await stat(file);
     if (size > bundleBytesMax) throw new Error(`a checkpoint of ${size} bytes; at most ${bundleBytesMax} are kept`);

@@ -2,14 +2,17 @@ import { randomUUID } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { branchNote, branchTo, lastTurn } from "../../agent/session/branch.ts";
+import { filesBefore } from "../../agent/session/files-before.ts";
 import { type RebuiltRun, rebuildRun } from "../../agent/session/rebuild.ts";
 import type { StoredRecord } from "../../agent/session/session-record.ts";
 import type { ToolSet } from "../../agent/tools/tool-set.ts";
-import type { Checkpoint } from "../../agent/transcript.ts";
+import type { Checkpoint, FileChangeRecord } from "../../agent/transcript.ts";
+import { createWorktreeFiles } from "../../agent/worktree-files.ts";
 import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
 import { importResult } from "../../platform/git/result-bundle.ts";
 import { moveTree, type Worktree } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import { readFileImages } from "./file-images.ts";
 
 /** The tree is half at a checkpoint: it must be made anew, and the attempt begins afresh. */
 export class TreeSpoilt extends Error {
@@ -19,7 +22,8 @@ export class TreeSpoilt extends Error {
 /** A session that goes on, with its tree moved to where it stood. */
 export interface Resumed {
   readonly run: RebuiltRun;
-  readonly checkpoint: Checkpoint;
+  /** Undefined where its files are not kept as they are now. */
+  readonly checkpoint: Checkpoint | undefined;
 }
 
 export interface ResumeDeps {
@@ -68,22 +72,59 @@ async function rebuild(
   const text = await withObject(deps, from.transcript, worktree, (file) => readFile(file, "utf8"), signal);
   const records = text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as StoredRecord]));
   const branch = sound(branchTo(records, from));
-  const run = sound(rebuildRun(branch, tools.schemas, branchNote(from.turn, branch.lostCommands)));
-  const checkpoint = from.turn === 0 ? { commit: worktree.base } : lastTurn(branch)?.checkpoint;
-  if (checkpoint === undefined) throw new Error(`the files after turn ${from.turn} were not kept`);
-  if (checkpoint.commit === worktree.base) return { run, checkpoint };
-  const { commit } = checkpoint;
-  const object = from.checkpoint;
-  if (object === undefined) throw new Error(`the files after turn ${from.turn} are gone`);
-  // The bundle is a worker's word: it is checked as the coordinator checks a result.
-  const claim = { base: worktree.base, commit, isOneCommit: true, maxBytes: bundleBytesMax };
-  await withObject(deps, object, worktree, (file) => importResult(worktree.cache, file, claim, signal), signal);
+  const files = from.files === undefined ? undefined : sound(filesBefore(branch, from.files));
+  const run = sound(rebuildRun(branch, tools.schemas, branchNote(from.turn, branch.lostCommands, files)));
+  const last = files === undefined ? lastTurn(branch) : files.at;
+  const checkpoint = last === undefined ? { commit: worktree.base } : last.checkpoint;
+  if (checkpoint === undefined) throw new Error(`the files after turn ${last?.turn} were not kept`);
+  const images = await readImages(deps, from, worktree, signal);
+  if (checkpoint.commit !== worktree.base) await fetchCheckpoint(deps, from, { worktree, checkpoint }, signal);
   try {
-    await moveTree(worktree, commit, signal);
+    if (checkpoint.commit !== worktree.base) await moveTree(worktree, checkpoint.commit, signal);
+    if (files === undefined || files.undo.length === 0) return { run, checkpoint };
+    await takeBack(worktree.tree, files.undo, images);
   } catch (cause) {
     throw new TreeSpoilt("the tree could not be moved to the checkpoint", { cause });
   }
-  return { run, checkpoint };
+  return { run, checkpoint: undefined };
+}
+
+async function fetchCheckpoint(
+  deps: ResumeDeps,
+  { checkpoint: object, turn }: ResumeFrom,
+  at: { readonly worktree: Worktree; readonly checkpoint: Checkpoint },
+  signal: AbortSignal,
+): Promise<void> {
+  const { worktree } = at;
+  if (object === undefined) throw new Error(`the files to go on with behind turn ${turn} are gone`);
+  // The bundle is a worker's word: it is checked as the coordinator checks a result.
+  const claim = { base: worktree.base, commit: at.checkpoint.commit, isOneCommit: true, maxBytes: bundleBytesMax };
+  await withObject(deps, object, worktree, (file) => importResult(worktree.cache, file, claim, signal), signal);
+}
+
+async function readImages(
+  deps: ResumeDeps,
+  { images }: ResumeFrom,
+  worktree: Worktree,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Buffer>> {
+  if (images === undefined) return new Map();
+  return await withObject(deps, images, worktree, async (file) => readFileImages(await readFile(file)), signal);
+}
+
+/** Puts files back to what they were before these changes, the last one first. */
+async function takeBack(
+  tree: string,
+  undo: readonly FileChangeRecord[],
+  images: ReadonlyMap<string, Buffer>,
+): Promise<void> {
+  const files = await createWorktreeFiles(tree);
+  for (const { path, before } of undo) {
+    const bytes = before === null ? undefined : images.get(before);
+    if (before !== null && bytes === undefined) throw new Error(`${path} as it was is not kept`);
+    if (bytes !== undefined) await files.write(path, bytes);
+    else if ((await files.locate(path)).exists) await files.remove(path);
+  }
 }
 
 function sound<T extends object>(found: T | { readonly problem: string }): T {

@@ -74,8 +74,9 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
     async retryTask({ name }, { signal }) {
       return message(await retryTask(deps, find(name), signal));
     },
-    async rewindTask({ name, turn, attempt }, { signal }) {
-      return message(await rewindTask(deps, find(name), { turn, attempt }, signal));
+    async rewindTask({ name, turn, attempt, filesTurn, filesCall }, { signal }) {
+      const files = filesTurn === 0 ? {} : { files: { turn: filesTurn, call: filesCall === 0 ? 1 : filesCall } };
+      return message(await rewindTask(deps, find(name), { turn, attempt, ...files }, signal));
     },
     async cancelTask({ name }, { signal }) {
       return message(await cancelTask(deps, find(name), signal));
