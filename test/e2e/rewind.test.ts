@@ -33,9 +33,13 @@ test("a blocked task is rewound to the turn before its trouble, goes on there wi
     await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest });
     await eventually("its start", async () => ((await tasksOf(agentd, "stuck"))[0]?.status.worker ? true : undefined));
     expect((await rewind("--to", "1")).stderr).toContain("is Running and cannot be rewound");
+    const followed = agentd.ctl(["logs", "task/one", "--replay", "-f"]);
     await writeFile(go, "");
     expect((await agentd.ctl(["wait", "job/stuck", "--timeout=120s"])).code).not.toBe(0);
     expect((await tasksOf(agentd, "stuck"))[0]?.status.outcome).toBe("Blocked");
+
+    // It tells the session while it goes on, and ends with it.
+    expect((await followed).stdout).toMatch(/attempt 1, turn 1 .*attempt 1, turn 3 .*attempt 1 ended as Blocked/su);
 
     expect((await rewind("--to", "9")).stderr).toContain("its last recorded turn is 3");
     expect((await rewind("--to", "3")).stderr).toContain("the run ended with it");
