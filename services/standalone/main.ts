@@ -7,6 +7,7 @@ import { showAddress } from "../platform/config/setting.ts";
 import { createReadiness } from "../platform/lifecycle/readiness.ts";
 import { createShutdown, untilAborted } from "../platform/lifecycle/shutdown.ts";
 import { startStatusServer } from "../platform/lifecycle/status-server.ts";
+import { withOwnMounts } from "../platform/process/own-mounts.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { createLogLevel } from "../platform/telemetry/log-level.ts";
 import { defineUp, upConfig } from "./config.ts";
@@ -30,7 +31,9 @@ function version(): string {
  */
 function becomeService(service: string, args: readonly string[]): never {
   if (process.execve === undefined) throw new Error("this Node cannot replace a process; agentd needs Node 24");
-  return process.execve(process.execPath, [process.execPath, ...nodeArguments(service), ...args]);
+  const plain = [process.execPath, ...nodeArguments(service), ...args];
+  const argv = service === "worker" ? withOwnMounts(plain) : plain;
+  return process.execve(argv[0] ?? process.execPath, argv);
 }
 
 /** As shells say it: 128 and SIGINT. */

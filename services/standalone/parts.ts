@@ -5,6 +5,7 @@ import type { Environment } from "../platform/config/setting.ts";
 import { variableOf } from "../platform/config/setting.ts";
 import { settingNames } from "../platform/config/settings.ts";
 import { handOn } from "../platform/config/settings-flags.ts";
+import { withOwnMounts } from "../platform/process/own-mounts.ts";
 import type { UpConfig } from "./config.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { Part } from "./supervisor.ts";
@@ -122,6 +123,8 @@ export function workerPart(context: PartContext, name: string, modelUrls: readon
   const given = handOn(config.loaded, "worker");
   const exported = Object.keys(context.env).filter((variable) => variable.startsWith("OTEL_"));
   const env = { ...pick(context.env, [...workerVariables, ...exported]), ...given.env };
-  const made = part(context, name, "worker", [...given.args, ...args], env);
+  const plain = part(context, name, "worker", [...given.args, ...args], env);
+  const [command = plain.command, ...words] = withOwnMounts([plain.command, ...plain.args]);
+  const made = { ...plain, command, args: words };
   return { ...made, argsAgain: ({ http }) => [...made.args, `--http=${new URL(String(http)).host}`] };
 }

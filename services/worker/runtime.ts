@@ -72,6 +72,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     host: deps.host,
     hidden: hiddenDirectories(config, deps.host["HOME"]),
     readable: [dirname(ripgrepPath)],
+    onStart: reaper.noteStart,
   });
   const { download, upload } = createObjects(link, logger);
   const network = config.network === "all";
@@ -95,7 +96,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
       async withTree({ repository, commit, scope }, use, signal) {
         const space = createSpace({ uid: scope, task: "setup", attempt: 1 });
         try {
-          return await use(await space.addTree(repository, commit, "setup", signal));
+          return await use(await space.addTree({ repository, commit }, "setup", signal));
         } finally {
           await space.end();
         }

@@ -82,10 +82,10 @@ async function withAgentd(
   );
   try {
     // One task has run before: what the worker keeps of it is warm.
-    await spaces[count]?.addTree(cache, commit, "work", signal);
+    await spaces[count]?.addTree({ repository: cache, commit }, "work", signal);
     await trees.settled();
     const readyMs = await startTogether(count, async (index) => {
-      const tree = await spaces[index]?.addTree(cache, commit, "work", signal);
+      const tree = await spaces[index]?.addTree({ repository: cache, commit }, "work", signal);
       return tree?.place.tree ?? "";
     });
     await trees.close();

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import PQueue from "p-queue";
@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openUserRepository, type Repository } from "../../services/platform/git/bare-repository.ts";
 import { harvest } from "../../services/platform/git/harvest.ts";
 import { canMountOverlay } from "../../services/platform/git/overlay-mount.ts";
-import { sweepWorktrees, type Worktree } from "../../services/platform/git/worktree.ts";
+import { removeWorktree, sweepWorktrees, type Worktree } from "../../services/platform/git/worktree.ts";
 import { openCacheDirectory } from "../../services/worker/workspace/cache-directory.ts";
 import { createTreeSource, type TreeSource } from "../../services/worker/workspace/trees/tree-source.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
@@ -42,7 +42,7 @@ function mounts(): number {
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "agentd-trees-"));
-  sample = createRepository({ "a.txt": "a\n", "dir/b.txt": "b\n", "dir/c.txt": "c\n" });
+  sample = createRepository({ "a.txt": "a\n", "dir/b.txt": "b\n", "dir/c.txt": "c\n", "folder/d.txt": "d\n" });
   repository = await openUserRepository(sample.path, {}, signal);
   commit = sample.git("rev-parse", "HEAD");
 });
@@ -77,22 +77,31 @@ describe.each(hasOverlays ? [true, false] : [false])("trees of a large repositor
     expect(taken.changes.map(({ path }) => path).toSorted()).toEqual(["a.txt", "dir", "dir/b.txt", "dir/c.txt"]);
   });
 
-  test("a tree at a result has exactly the result's files, and its git says so", async () => {
-    source = await open(isOverlay, 0);
-    const work = await add("work");
-    writeFileSync(join(work.tree, "a.txt"), "changed\n");
-    rmSync(join(work.tree, "dir", "b.txt"));
-    writeFileSync(join(work.tree, "new.txt"), "new\n");
-    const taken = await harvest(work, { message: "m", author }, signal);
-    const wanted = { repository: taken.repository, commit: taken.commit ?? "" };
-    const gate = await source.add(wanted, { repository, commit }, join(folder, "trees", "gate"), signal);
-    expect((await readdir(gate.tree)).toSorted()).toEqual([".git", "a.txt", "dir", "new.txt"]);
-    expect(await readdir(join(gate.tree, "dir"))).toEqual(["c.txt"]);
-    expect(await readFile(join(gate.tree, "a.txt"), "utf8")).toBe("changed\n");
-    expect((await readFile(join(gate.tree, ".git", "HEAD"), "utf8")).trim()).toBe(taken.commit);
-    expect(sample.git("-C", gate.tree, "status", "--porcelain")).toBe("");
-    expect(await harvest(gate, { message: "m", author }, signal)).toMatchObject({ commit: undefined });
-  });
+  test.each([true, false])(
+    "a tree at a result has exactly the result's files, and its git says so: in process %s",
+    async (isFew) => {
+      source = await open(isOverlay, 0);
+      const work = await add("work");
+      writeFileSync(join(work.tree, "a.txt"), "changed\n");
+      rmSync(join(work.tree, "dir", "b.txt"));
+      writeFileSync(join(work.tree, "new.txt"), "new\n", { mode: 0o755 });
+      rmSync(join(work.tree, "dir", "c.txt"));
+      rmSync(join(work.tree, "folder"), { recursive: true });
+      await symlink("dir", join(work.tree, "folder"));
+      const taken = await harvest(work, { message: "m", author }, signal);
+      expect(taken.few?.size).toBe(6);
+      const few = isFew && taken.few !== undefined ? { few: taken.few } : {};
+      const wanted = { repository: taken.repository, commit: taken.commit ?? "", ...few };
+      const gate = await source.add(wanted, { repository, commit }, join(folder, "trees", "gate"), signal);
+      expect((await readdir(gate.tree)).toSorted()).toEqual([".git", "a.txt", "folder", "new.txt"]);
+      expect(await readlink(join(gate.tree, "folder"))).toBe("dir");
+      expect((await stat(join(gate.tree, "new.txt"))).mode & 0o111).toBe(0o111);
+      expect(await readFile(join(gate.tree, "a.txt"), "utf8")).toBe("changed\n");
+      expect((await readFile(join(gate.tree, ".git", "HEAD"), "utf8")).trim()).toBe(taken.commit);
+      expect(sample.git("-C", gate.tree, "status", "--porcelain")).toBe("");
+      expect(await harvest(gate, { message: "m", author }, signal)).toMatchObject({ commit: undefined });
+    },
+  );
 
   test("nothing is left when the source is closed and the trees are swept, mounts neither", async () => {
     source = await open(isOverlay, 2);
@@ -107,7 +116,22 @@ describe.each(hasOverlays ? [true, false] : [false])("trees of a large repositor
   });
 });
 
-test("a small repository is checked out as it is, and nothing is made ahead", async () => {
+test.runIf(hasOverlays)("a small repository is an overlay too, and nothing is made ahead", async () => {
+  const layers = await openCacheDirectory({ directory: join(folder, "layers"), bytesMax: 1e12, logger });
+  const heavy = new PQueue({ concurrency: 2 });
+  const options = { directory: join(folder, "trees", "spare"), heavy, layers, sparesMax: 4, logger };
+  source = createTreeSource({ ...options, hasSmallOverlays: true });
+  const trees = await Promise.all(["one", "two", "three"].map(add));
+  await source.settled();
+  expect(mounts()).toBe(3);
+  await writeFile(join(trees[0]?.tree ?? "", "a.txt"), "hostile\n");
+  expect(await readFile(join(trees[1]?.tree ?? "", "a.txt"), "utf8")).toBe("a\n");
+  await Promise.all(trees.map((tree) => removeWorktree(tree, signal)));
+  expect(await readdir(join(folder, "trees"))).toEqual([]);
+  expect(mounts()).toBe(0);
+});
+
+test("without overlays a small repository is checked out as it is, and nothing is made ahead", async () => {
   await mkdir(join(folder, "trees"));
   const heavy = new PQueue({ concurrency: 2 });
   source = createTreeSource({ directory: join(folder, "spare"), heavy, layers: undefined, sparesMax: 4, logger });

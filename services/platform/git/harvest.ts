@@ -7,6 +7,7 @@ import type { Repository } from "./bare-repository.ts";
 import type { Git, GitIdentity, GitScript } from "./git.ts";
 import { createGit } from "./git.ts";
 import { decodePath, gitMessage, splitNul } from "./git-text.ts";
+import type { FewFiles } from "./in-process/apply-few.ts";
 import { commitFew } from "./in-process/commit-few.ts";
 import { type IndexFile, readIndex } from "./in-process/index-file.ts";
 import { lookAtTree } from "./in-process/tree-look.ts";
@@ -27,6 +28,8 @@ export interface Harvest {
   readonly objects?: readonly string[];
   /** What was found to differ from the base, removed paths too; bytes as characters. */
   readonly touched: readonly string[];
+  /** The changed files, where they are few and known. */
+  readonly few?: FewFiles;
   /** Not taken: repositories inside the tree (`dir/`), changed submodules, names that git refuses. */
   readonly skipped: readonly string[];
 }

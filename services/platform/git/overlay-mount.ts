@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { inBatches } from "../process/in-batches.ts";
 import { runCommand } from "../process/run-command.ts";
 
 /** What one overlay is made of: reads come from `lower`, writes go to `upper`; `lower` never changes. */
@@ -18,28 +19,54 @@ const timeoutMs = 60_000;
 const plainPath = /^[\w./@+-]+$/;
 const programs = { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" }, cwd: "/" };
 
-/** Mounts an overlay; the folders exist. @throws Error with mount's words, or the signal's reason */
+/**
+ * Mounts an overlay; the folders exist. One program mounts all that are wanted at a time: starting it costs more than a mount.
+ * @throws Error with mount's words, or the signal's reason
+ */
 export async function mountOverlay(parts: OverlayParts, signal: AbortSignal): Promise<void> {
-  const { lower, upper, work, target } = parts;
-  for (const path of [lower, upper, work]) {
+  for (const path of Object.values(parts)) {
     if (!plainPath.test(path)) throw new Error(`an overlay cannot have the path ${JSON.stringify(path)}`);
   }
-  // What is changed is copied up whole, contents included: nothing of the upper folder points back into the lower one.
-  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work},metacopy=off,redirect_dir=off,index=off`;
-  await runProgram(["mount", "-t", "overlay", "-o", options, "agentd", target], signal);
+  signal.throwIfAborted();
+  await mountInBatch(parts);
 }
+
+const mountInBatch = inBatches<OverlayParts>(async (batch) => {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const table = `${batch[0]?.work ?? ""}-mounts`;
+  // As fstab(5). What is changed is copied up whole, contents included: nothing of the upper folder points back into the lower one.
+  const lines = batch.map(({ lower, upper, work, target }) => {
+    const options = `lowerdir=${lower},upperdir=${upper},workdir=${work},metacopy=off,redirect_dir=off,index=off`;
+    return `agentd ${target} overlay ${options} 0 0\n`;
+  });
+  await writeFile(table, lines.join(""), { flag: "wx", mode: 0o600 });
+  try {
+    await runProgram(["mount", "-a", "-T", table], signal);
+  } catch (error) {
+    for (const { target } of batch) await unmountBelow(target, signal);
+    throw error;
+  } finally {
+    await rm(table, { force: true });
+  }
+});
 
 /** Unmounts whatever is mounted at or below the folder, also where a process still looks at it. Nothing mounted: does nothing. */
 export async function unmountBelow(directory: string, signal: AbortSignal): Promise<void> {
-  if (process.platform !== "linux") return;
+  const targets = await mountsBelow([directory]);
+  if (targets.length > 0) await runProgram(["umount", "-l", "--", ...targets], signal);
+}
+
+/** What is mounted at or below the folders, the deepest first. */
+export async function mountsBelow(directories: readonly string[]): Promise<readonly string[]> {
+  if (process.platform !== "linux") return [];
   const table = await readFile("/proc/self/mountinfo", "utf8").catch(() => "");
-  if (!table.includes(` ${escaped(directory)}`)) return;
-  const targets = table
+  const tops = directories.map(escaped);
+  return table
     .split("\n")
-    .map((line) => line.split(" ")[4] ?? "")
-    .filter((target) => target === escaped(directory) || target.startsWith(`${escaped(directory)}/`))
-    .map(unescaped);
-  if (targets.length > 0) await runProgram(["umount", "-l", "--", ...targets.reverse()], signal);
+    .map((line) => line.split(" ", 5)[4] ?? "")
+    .filter((target) => tops.some((top) => target === top || target.startsWith(`${top}/`)))
+    .map(unescaped)
+    .reverse();
 }
 
 /** Whether this process may mount overlays below the folder, by doing it once. */

@@ -2,7 +2,6 @@ import type { Check } from "../../core/job/job.ts";
 import type { Usage } from "../../core/resource.ts";
 import type { CheckResult } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
-import type { Repository } from "../../platform/git/bare-repository.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import type { BaseResults } from "../gate/base-results.ts";
@@ -11,6 +10,7 @@ import type { AttemptSpace, Tree } from "../workspace/attempt-space.ts";
 import type { OpenRepository, RepositoryCache } from "../workspace/repository-cache.ts";
 import type { SetupCache, SetupOutput } from "../workspace/setup-cache.ts";
 import { shellStatus } from "../workspace/shell.ts";
+import type { TreePlace } from "../workspace/trees/tree-place.ts";
 import type { RunAgentTask } from "./agent-task.ts";
 import type { AttemptProgress } from "./attempt-result.ts";
 import type { ResultSink } from "./result-sink.ts";
@@ -50,14 +50,8 @@ export interface Prepared {
   readonly setup: SetupOutput | undefined;
 }
 
-/** A commit and the repository that has its objects. */
-export interface Place {
-  readonly repository: Repository;
-  readonly commit: string;
-}
-
 /** The base of the attempt. */
-export function atBase(run: Run, prepared: Prepared): Place {
+export function atBase(run: Run, prepared: Prepared): TreePlace {
   return { repository: prepared.opened.repository, commit: run.assignment.base };
 }
 
@@ -65,7 +59,7 @@ export function atBase(run: Run, prepared: Prepared): Place {
  * Runs the assignment's checks in a fresh tree at `at`.
  * @param withBase look up how a red check ends on the base.
  */
-export async function gateAt(run: Run, prepared: Prepared, at: Place, withBase: boolean): Promise<GateResult> {
+export async function gateAt(run: Run, prepared: Prepared, at: TreePlace, withBase: boolean): Promise<GateResult> {
   const { assignment, progress } = run;
   progress.onPhase("Gate");
   if (assignment.checks.length === 0) return { checks: [], isGreen: true, message: "" };
@@ -76,7 +70,7 @@ export async function gateAt(run: Run, prepared: Prepared, at: Place, withBase: 
   });
 }
 
-async function checkAt(run: Run, prepared: Prepared, at: Place, withBase: boolean): Promise<GateResult> {
+async function checkAt(run: Run, prepared: Prepared, at: TreePlace, withBase: boolean): Promise<GateResult> {
   const { deps, assignment, signal } = run;
   run.gates += 1;
   const tree = await freshTree(run, prepared, at, `gate${run.gates}`);
@@ -106,7 +100,7 @@ export function lookUpBase(
         attempt: assignment.attempt,
       });
       try {
-        const tree = await space.addTree(repository, assignment.base, "base", shared);
+        const tree = await space.addTree({ repository, commit: assignment.base }, "base", shared);
         await prepared.setup?.copyInto(tree.place, shared);
         return shellStatus(await runCheck(deps.gate, check, tree.place, shared));
       } finally {
@@ -118,9 +112,9 @@ export function lookUpBase(
 }
 
 /** A tree of its own at `at`, with the set-up's output in it. */
-export async function freshTree(run: Run, prepared: Prepared, at: Place, label: string): Promise<Tree> {
+export async function freshTree(run: Run, prepared: Prepared, at: TreePlace, label: string): Promise<Tree> {
   return await inSpan("check out", { attributes: { "agentd.tree": label } }, async () => {
-    const tree = await run.space.addTree(at.repository, at.commit, label, run.signal, atBase(run, prepared));
+    const tree = await run.space.addTree(at, label, run.signal, atBase(run, prepared));
     await prepared.setup?.copyInto(tree.place, run.signal);
     return tree;
   });

@@ -6,6 +6,7 @@ import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { createResultBundle } from "../../platform/git/bundle.ts";
 import { harvest } from "../../platform/git/harvest.ts";
+import type { FewFiles } from "../../platform/git/in-process/apply-few.ts";
 import type { Worktree } from "../../platform/git/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
@@ -21,6 +22,8 @@ export interface HarvestedResult {
   readonly repository: Repository;
   /** The names of the objects that the base has not, where they are few and known. */
   readonly objects?: readonly string[];
+  /** The changed files, where they are few and known. */
+  readonly few?: FewFiles;
   readonly changed: ChangedFiles;
   /** Every changed path, both sides of a rename. */
   readonly paths: readonly string[];
@@ -85,6 +88,7 @@ async function harvestResult(
     commit: taken.commit,
     repository: taken.repository,
     ...(taken.objects === undefined ? {} : { objects: taken.objects }),
+    ...(taken.few === undefined ? {} : { few: taken.few }),
     paths,
     diff: await readFile(taken.diffFile, "utf8"),
     changed: {

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AttemptRef } from "../../core/worker-protocol.ts";
-import type { Repository } from "../../platform/git/bare-repository.ts";
 import { removeWorktree, type Worktree } from "../../platform/git/worktree.ts";
 import { formatAttemptMarker, type ProcessOwner } from "../../platform/process/attempt-marker.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
@@ -23,12 +22,12 @@ export interface Tree {
 /** All processes and trees of one attempt: nothing of it outlives `end`. */
 export interface AttemptSpace {
   /**
-   * A fresh tree at `commit`.
+   * A fresh tree at `wanted`.
    * @param label part of the folder's name, once in a space.
-   * @param base where the commit is a result, what it stands on: only the difference need be written. Default the commit itself.
+   * @param base where `wanted` is a result, what it stands on: only the difference need be written. Default `wanted` itself.
    * @throws AgentdError DISK_FULL and what git says, or the signal's reason.
    */
-  addTree(repository: Repository, commit: string, label: string, signal: AbortSignal, base?: TreePlace): Promise<Tree>;
+  addTree(wanted: TreePlace, label: string, signal: AbortSignal, base?: TreePlace): Promise<Tree>;
   /** Kills every process that was started in this space, also those that left their group. */
   reap(): Promise<void>;
   /** Reaps, then removes the trees. Never throws; what could not be removed is logged and goes at the next start. */
@@ -56,13 +55,12 @@ export function createAttemptSpace(options: AttemptSpaceOptions, ref: AttemptRef
   const readable = new Set<string>();
   const reap = () => options.reaper.reap({ marker, directory });
   return {
-    async addTree(repository, commit, label, signal, base) {
+    async addTree(wanted, label, signal, base) {
       const root = join(directory, label);
       const home = join(root, "home");
       const tmp = join(root, "tmp");
       await mkdir(home, { recursive: true, mode: 0o700 });
       await mkdir(tmp, { mode: 0o700 });
-      const wanted = { repository, commit };
       const worktree = await options.trees.add(wanted, base ?? wanted, join(root, "git"), signal);
       for (const path of worktree.readable) readable.add(path);
       return { worktree, place: { tree: worktree.tree, home, tmp, readable: [...readable], marker } };

@@ -18,6 +18,8 @@ export interface SandboxedShellOptions {
   readonly hidden: readonly string[];
   /** Directories below these that they must: the search tool's, a repository's objects. */
   readonly readable: readonly string[];
+  /** Is told the marker of a command before it starts. */
+  readonly onStart?: (marker: string) => void;
 }
 
 /** Commands of the job's author and of the model, both in the sandbox. */
@@ -30,7 +32,10 @@ export interface SandboxedShell extends Shell {
 
 /** Runs everything hostile: one place for environment, sandbox and marker. */
 export function createSandboxedShell(options: SandboxedShellOptions): SandboxedShell {
-  const inPlace = (place: CommandPlace, network: boolean) => placeSettings(options, place, network);
+  const inPlace = (place: CommandPlace, network: boolean) => {
+    options.onStart?.(place.marker);
+    return placeSettings(options, place, network);
+  };
   return {
     async run(command, signal) {
       const result = await runCommand(

@@ -4,6 +4,7 @@ import type { GitIdentity } from "../git.ts";
 import { decodePath } from "../git-text.ts";
 import { writeLooseObject } from "../loose-object.ts";
 import { createObjectReader, type ObjectReader } from "../object-reader.ts";
+import type { FewFiles } from "./apply-few.ts";
 import { commitObject, type NewObject, newObject, treeObjects } from "./commit-objects.ts";
 import { blobName, type FileContent, readContent } from "./file-content.ts";
 import type { IndexEntry, IndexedFile } from "./index-file.ts";
@@ -32,6 +33,8 @@ export interface FewCommitted {
   readonly changes: readonly { readonly path: string; readonly insertions: number; readonly deletions: number }[];
   /** The names of all objects that the base has not. */
   readonly objects: readonly string[];
+  /** What the commit has at each path that it changes. */
+  readonly few: FewFiles;
 }
 
 /** Bounds of what is done here; more of it is git's. */
@@ -71,7 +74,7 @@ export async function commitFew(few: FewChanges, signal: AbortSignal): Promise<F
     // Not so where a tree of the base is written in an unusual way: its name is another one then.
     const base = await reader.read(few.base, { maxBytes: fileBytesMax }, signal);
     if (base?.content.toString("latin1").startsWith(`tree ${old.root}\n`) !== true) return undefined;
-    if (old.root === now.root) return { commit: undefined, changes: [], objects: [] };
+    if (old.root === now.root) return { commit: undefined, changes: [], objects: [], few: new Map() };
     const diffs: ReadonlyMap<string, FileDiff> | undefined =
       few.diffFile === undefined ? new Map() : await diffAll(reader, { before, after, contents }, signal);
     const commit = commitObject({ tree: now.root, parent: few.base, who: few.author, message: few.message });
@@ -86,12 +89,18 @@ export async function commitFew(few: FewChanges, signal: AbortSignal): Promise<F
     const changes = [...diffs].map(([path, { insertions, deletions }]) => {
       return { path: decodePath(Buffer.from(path, "latin1")), insertions, deletions };
     });
-    return { commit: commit.name, changes, objects: [...objects.keys()] };
+    const changed = [...removed, ...files].filter((path) => !isSameFile(before.get(path), after.get(path)));
+    const committed = new Map(changed.map((path) => [path, contents.get(path)]));
+    return { commit: commit.name, changes, objects: [...objects.keys()], few: committed };
   } catch {
     signal.throwIfAborted();
     // Whatever it was, git tells it better.
     return undefined;
   }
+}
+
+function isSameFile(a: IndexedFile | undefined, b: IndexedFile | undefined): boolean {
+  return a?.object === b?.object && a?.mode === b?.mode;
 }
 
 function readFiles(tree: string, files: readonly string[]): ReadonlyMap<string, FileContent> | undefined {
@@ -124,7 +133,7 @@ async function diffAll(
   const diffs = new Map<string, FileDiff>();
   for (const path of [...new Set([...before.keys(), ...contents.keys()])].sort()) {
     const [old, now] = [before.get(path), after.get(path)];
-    if (old?.object === now?.object && old?.mode === now?.mode) continue;
+    if (isSameFile(old, now)) continue;
     const read = old === undefined ? undefined : await reader.read(old.object, { maxBytes: fileBytesMax }, signal);
     if (old !== undefined && read?.type !== "blob") return undefined;
     const content = contents.get(path)?.content;

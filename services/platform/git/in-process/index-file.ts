@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { BigIntStats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 
 /** A file, an executable or a link, as an index keeps it. */
@@ -19,6 +20,8 @@ export interface IndexEntry extends IndexedFile {
   /** Of this and the size git keeps the low 32 bits. */
   readonly ino: number;
   readonly size: number;
+  /** All of it, as it stands in the index. */
+  readonly bytes: Buffer;
 }
 
 /** An index that this process can work with. */
@@ -66,8 +69,7 @@ export function parseIndex(bytes: Buffer, entriesMax: number): readonly IndexEnt
     const entry = nameEnd < 0 || nameEnd >= end ? undefined : parseEntry(bytes, at, nameEnd);
     if (entry === undefined) return undefined;
     entries.push(entry);
-    // One to eight NUL bytes make the length a multiple of eight.
-    at += (nameEnd - at + 8) & ~7;
+    at += entry.bytes.length;
   }
   return hasOnlyOptionalExtensions(bytes.subarray(at, end)) ? entries : undefined;
 }
@@ -85,7 +87,36 @@ function parseEntry(bytes: Buffer, at: number, nameEnd: number): IndexEntry | un
     mtimeNs: nanoseconds(bytes, at + 8),
     ino: bytes.readUInt32BE(at + 20),
     size: bytes.readUInt32BE(at + 36),
+    // One to eight NUL bytes make the length a multiple of eight.
+    bytes: bytes.subarray(at, at + ((nameEnd - at + 8) & ~7)),
   };
+}
+
+/** The bytes of a file's entry. */
+export function indexEntryBytes(path: string, { mode, object }: IndexedFile, info: BigIntStats): Buffer {
+  const name = Buffer.from(path, "latin1");
+  const bytes = Buffer.alloc((entryBytes + name.length + 8) & ~7);
+  const { ctimeNs, mtimeNs, dev, ino, uid, gid, size } = info;
+  const second = 1_000_000_000n;
+  const numbers = [ctimeNs / second, ctimeNs % second, mtimeNs / second, mtimeNs % second, dev, ino];
+  for (const [at, value] of [...numbers, BigInt(`0o${mode}`), uid, gid, size].entries()) {
+    bytes.writeUInt32BE(Number(value & 0xffffffffn), 4 * at);
+  }
+  bytes.write(object, 40, "hex");
+  bytes.writeUInt16BE(Math.min(name.length, 0xfff), 60);
+  name.copy(bytes, entryBytes);
+  return bytes;
+}
+
+/** An index of these entries, whatever their order. */
+export function formatIndex(entries: Iterable<Pick<IndexEntry, "path" | "bytes">>): Buffer {
+  const sorted = [...entries].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const header = Buffer.alloc(headerBytes);
+  header.write("DIRC", "latin1");
+  header.writeUInt32BE(2, 4);
+  header.writeUInt32BE(sorted.length, 8);
+  const bytes = Buffer.concat([header, ...sorted.map((entry) => entry.bytes)]);
+  return Buffer.concat([bytes, createHash("sha1").update(bytes).digest()]);
 }
 
 function nanoseconds(bytes: Buffer, at: number): bigint {

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type PQueue from "p-queue";
 import { canMountOverlay } from "../../../platform/git/overlay-mount.ts";
+import { hasOwnMounts } from "../../../platform/process/own-mounts.ts";
 import type { Logger } from "../../../platform/telemetry/log.ts";
 import { openCacheDirectory } from "../cache-directory.ts";
 import type { WorkerPaths } from "../worker-paths.ts";
@@ -31,10 +32,13 @@ export async function openTrees(options: OpenTreesOptions): Promise<TreeSource> 
   if (options.isForOne) return createTreeSource({ ...common, layers: undefined, sparesMax: 0 });
   await mkdir(paths.layers, { recursive: true, mode: 0o700 });
   const hasOverlays = options.isSandboxed && (await canMountOverlay(paths.layers, AbortSignal.timeout(probeTimeoutMs)));
-  logger.info({ hasOverlays }, hasOverlays ? "large trees are overlays" : "large trees are checked out ahead, whole");
+  // Mounts that outlive a killed worker would hold its folder: only large trees are worth that.
+  const hasSmallOverlays = hasOverlays && hasOwnMounts();
+  const what = hasSmallOverlays ? "all trees are overlays" : "large trees are overlays";
+  logger.info({ hasOverlays, hasSmallOverlays }, hasOverlays ? what : "large trees are checked out ahead, whole");
   if (!hasOverlays) {
     return createTreeSource({ ...common, layers: undefined, sparesMax: Math.min(options.slots, copiedSparesMax) });
   }
   const layers = await openCacheDirectory({ directory: paths.layers, bytesMax: options.bytesMax, logger });
-  return createTreeSource({ ...common, layers, sparesMax: Math.min(options.slots, sparesMax) });
+  return createTreeSource({ ...common, layers, hasSmallOverlays, sparesMax: Math.min(options.slots, sparesMax) });
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type PQueue from "p-queue";
 import { lookThrough, type Worktree } from "../../../platform/git/worktree.ts";
 import type { Logger } from "../../../platform/telemetry/log.ts";
 import type { LargeTrees } from "./large-trees.ts";
@@ -23,8 +22,6 @@ export interface SpareTreesDeps {
   /** They lie here, on the file system of the attempts' trees. */
   readonly directory: string;
   readonly large: LargeTrees;
-  /** Bounds the check-outs of the whole process. */
-  readonly heavy: PQueue;
   /** Trees that are kept ready, over all places. */
   readonly sparesMax: number;
   readonly logger: Logger;
@@ -91,7 +88,7 @@ async function makeSpare(deps: SpareTreesDeps, base: TreePlace, signal: AbortSig
   await mkdir(deps.directory, { recursive: true, mode: 0o700 });
   try {
     // Behind whatever an attempt waits for.
-    const worktree = await deps.heavy.add(() => deps.large.make(base, directory, signal), { priority: -1 });
+    const worktree = await deps.large.make(base, directory, signal, -1);
     // The first look at a tree of many files is what takes long: the kernel reads every name.
     await lookThrough(worktree, signal);
     return worktree;

@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Repository } from "../../../platform/git/bare-repository.ts";
+import type { FewFiles } from "../../../platform/git/in-process/apply-few.ts";
 
 /** A commit and where its objects are. */
 export interface TreePlace {
   readonly repository: Repository;
   readonly commit: string;
+  /** All that it changes of its base, where that is little and known. */
+  readonly few?: FewFiles;
 }
 
 /** A file name for the place: the same commit in another repository has other trees, for theirs name its objects. */

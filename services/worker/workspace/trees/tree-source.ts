@@ -1,7 +1,9 @@
 import type PQueue from "p-queue";
+import { applyFew } from "../../../platform/git/in-process/apply-few.ts";
 import { countFiles, createWorktree, moveToCommit, type Worktree } from "../../../platform/git/worktree.ts";
 import type { Logger } from "../../../platform/telemetry/log.ts";
 import type { CacheDirectory } from "../cache-directory.ts";
+import { createSingleFlight } from "../single-flight.ts";
 import { createLargeTrees } from "./large-trees.ts";
 import { createSpareTrees } from "./spare-trees.ts";
 import type { TreePlace } from "./tree-place.ts";
@@ -31,16 +33,15 @@ export interface TreeSourceOptions {
   readonly layers: CacheDirectory | undefined;
   /** Trees that are kept ready, over all commits. */
   readonly sparesMax: number;
-  /** Default {@link largeFiles}. */
+  /** From so many files on trees are made ahead. Default {@link largeFiles}. */
   readonly filesMin?: number;
+  /** Whether small trees are overlays too, where there are layers. Default false. */
+  readonly hasSmallOverlays?: boolean;
   readonly logger: Logger;
 }
 
-/**
- * From so many files on a tree is an overlay and is made ahead. Below it a check-out is as quick: on ext4 it takes 0.1 ms a file,
- * a mount and its end 15 ms.
- */
-const largeFiles = 2_000;
+/** From so many files on the first look at all of an overlay, or a whole check-out, takes long. */
+export const largeFiles = 2_000;
 /** Without overlays each spare tree is a whole copy. */
 export const copiedSparesMax = 4;
 /** Commits whose size is remembered. */
@@ -49,20 +50,24 @@ const commitsMax = 1_000;
 /** A source; nothing is on disk before the first tree. */
 export function createTreeSource(options: TreeSourceOptions): TreeSource {
   const { heavy, logger, layers } = options;
-  const large = createLargeTrees({ layers, logger });
+  const large = createLargeTrees({ layers, heavy, logger });
   const spares = createSpareTrees({ ...options, large });
   const isLarge = createSizeCheck(options.filesMin ?? largeFiles);
+  const hasSmallOverlays = layers !== undefined && options.hasSmallOverlays === true;
   let closed: Promise<void> | undefined;
   return {
     async add(wanted, base, directory, signal) {
       const { repository: cache, commit } = wanted;
-      if (!(await isLarge(base, signal))) {
+      const isMadeAhead = await isLarge(base, signal);
+      if (!isMadeAhead && !hasSmallOverlays) {
         return await heavy.add(() => createWorktree({ cache, commit, directory }, signal));
       }
-      const tree = (await spares.take(base, directory)) ?? (await heavy.add(() => large.make(base, directory, signal)));
-      spares.refill(base);
+      const spare = isMadeAhead ? await spares.take(base, directory) : undefined;
+      const tree = spare ?? (await large.make(base, directory, signal));
+      if (isMadeAhead) spares.refill(base);
       if (commit === base.commit) return tree;
-      return await heavy.add(() => moveToCommit(tree, cache, commit, signal));
+      const moved = wanted.few === undefined ? undefined : await applyFew(tree, wanted.repository, commit, wanted.few);
+      return moved ?? (await heavy.add(() => moveToCommit(tree, cache, commit, signal)));
     },
     release: large.release,
     settled: spares.settled,
@@ -73,10 +78,12 @@ export function createTreeSource(options: TreeSourceOptions): TreeSource {
 /** Whether a commit has many files; a commit that is not there has none, and the check-out says so. */
 function createSizeCheck(filesMin: number): (base: TreePlace, signal: AbortSignal) => Promise<boolean> {
   const counts = new Map<string, number>();
+  const flights = createSingleFlight<number>();
   return async ({ repository, commit }, signal) => {
     let count = counts.get(commit);
     if (count === undefined) {
-      count = await countFiles(repository, commit, filesMin, signal).catch(() => 0);
+      const look = (shared: AbortSignal) => countFiles(repository, commit, filesMin, shared).catch(() => 0);
+      count = await flights.run(commit, look, signal);
       signal.throwIfAborted();
       if (counts.size >= commitsMax) counts.delete(counts.keys().next().value ?? "");
       if (count > 0) counts.set(commit, count);
