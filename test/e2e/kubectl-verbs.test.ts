@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { agentctlBin, eventually, runProgram, startAgentd, startProgram, type TestAgentd } from "../support/agentd.ts";
@@ -199,14 +199,4 @@ test("a watch of jobs takes selectors and ends at Ctrl-C without touching the jo
   child.process.kill("SIGINT");
   expect(await child.ended).toBe(130);
   expect(child.stderr()).toBe("\ninterrupted: watching ended; the job goes on\n");
-});
-
-test("a completion script of bash is one that bash takes", async () => {
-  const script = (await ctl("completion", "bash")).stdout;
-  const file = join(agentd.data, "completion.bash");
-  writeFileSync(file, script);
-  const use = `set -e; agentctl() { "${agentctlBin}" "$@"; }; source "${file}"
-COMP_WORDS=(agentctl describe job/sh); COMP_CWORD=2; COMP_LINE="agentctl describe job/sh"; COMP_POINT=24; _agentctl || true; echo "\${COMPREPLY[*]}"`;
-  const env = { AGENTD_SERVER: agentd.endpoints.grpc };
-  expect(await runProgram("bash", ["-c", use], { env })).toMatchObject({ code: 0, stdout: "job/shown\n" });
 });
