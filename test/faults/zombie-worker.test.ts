@@ -1,28 +1,24 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { eventually, startAgentd } from "../support/agentd.ts";
 import { manifestOf, tasksOf } from "../support/jobs.ts";
 import { createRepository } from "../support/sample-repository.ts";
 
 test("a worker that is stopped past its lease and woken has its late result refused, with an event", async () => {
   using repository = createRepository({ "src/a.js": "var a = 1;\n" });
-  const directory = await mkdtemp(join(tmpdir(), "agentd-zombie-"));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const go = join(directory, "go");
-  await using agentd = await startAgentd({ workers: 2, slots: 2, leaseMs: 5_000, args: ["--sandbox=none"] });
+  await using agentd = await startAgentd({ workers: 2, slots: 2, leaseMs: 5_000 });
   const manifest = manifestOf(
     "zombie",
     `  repository: { url: ., ref: main }
   plan: { forEach: { glob: "src/*.js" } }
   template:
     prompt: |
-      Run "until [ -e ${go} ]; do sleep 0.05; done"
       Convert var to const or let in {{item}}
     checks: [{ name: no-var, run: "! grep -nw var {{item}}" }]
 `,
   );
+  // Nothing is answered before the worker that was at work sleeps.
+  const simulator = await agentd.pidOf("vllm-sim");
+  process.kill(simulator, "SIGSTOP");
   await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest });
   const first = await eventually(
     "the first claim",
@@ -30,7 +26,7 @@ test("a worker that is stopped past its lease and woken has its late result refu
   );
   const pid = await agentd.pidOf(first);
   process.kill(pid, "SIGSTOP");
-  await writeFile(go, "");
+  process.kill(simulator, "SIGCONT");
   try {
     const waited = await agentd.ctl(["wait", "job/zombie", "--timeout=200s"]);
     expect(waited).toMatchObject({ code: 0 });
