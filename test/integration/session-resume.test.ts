@@ -9,9 +9,9 @@ import type { AgentResult } from "../../services/agent/agent-result.ts";
 import { calls, fixedWindow } from "../../services/agent/scripted-model.ts";
 import type { SessionRecord } from "../../services/agent/session/session-record.ts";
 import { createResumePoints } from "../../services/coordinator/session/resume-points.ts";
-import type { Attempt } from "../../services/core/task/task.ts";
+import type { Attempt, FilesPoint } from "../../services/core/task/task.ts";
 import type { Assignment, AttemptRef, ResumeFrom } from "../../services/core/worker-protocol.ts";
-import type { ChatModel, ChatRequest } from "../../services/model/chat.ts";
+import type { ChatModel, ChatReply, ChatRequest } from "../../services/model/chat.ts";
 import {
   hasCommit,
   openBareRepository,
@@ -61,12 +61,16 @@ type Moment = "before the model's answer is there" | "while its command runs" | 
 /** Every fourth step changes a file without a command; one of them writes more than a transcript's message holds. */
 const isEdit = (step: number): boolean => step % 4 === 0;
 
-/** A task whose attempts are run by hand: each on another worker, with a machine of its own. */
-function createTaskUnderTest(task: string, steps: number) {
+/**
+ * A task whose attempts are run by hand: each on another worker, with a machine of its own.
+ * @param script answers by turn, instead of the steps
+ */
+function createTaskUnderTest(task: string, steps: number, script?: readonly Partial<ChatReply>[]) {
   const counter = join(directory, `${task}-counter`);
   const attempts: Attempt[] = [];
   let modelCalls = 0;
   let opening = "";
+  let last = "";
   const resumedAt: number[] = [];
 
   /** Decides by the conversation alone, and looks before it runs again what may have run. */
@@ -81,12 +85,14 @@ function createTaskUnderTest(task: string, steps: number) {
       const guard = isUnsure ? `grep -qx ${step} ${counter} || ` : "";
       const command = `${guard}echo ${step} >> ${counter}; echo ${step} >> log.txt; touch ${step}.tmp; echo did ${step}`;
       opening = request.messages[1]?.content ?? "";
+      last = request.messages.at(-1)?.content ?? "";
       const reply =
-        step > steps
+        script?.[request.messages.filter(({ role }) => role === "assistant").length] ??
+        (step > steps
           ? calls(["finish", { status: "done", summary: "" }])
           : isEdit(step)
             ? calls(["write", { file_path: `made/${step}`, content: "long line\n".repeat(step === 8 ? 40_000 : 1) }])
-            : calls(["bash", { command, timeout: null }]);
+            : calls(["bash", { command, timeout: null }]));
       const usage = { inputTokens: 10, cachedTokens: 0, outputTokens: 1 };
       return { content: "", reasoning: "", toolCalls: [], isTruncated: false, usage, endpoint: "m", ...reply };
     },
@@ -96,13 +102,16 @@ function createTaskUnderTest(task: string, steps: number) {
   async function attempt(
     killAt: (moment: Moment, step: number) => boolean,
     spoil: (from: ResumeFrom) => ResumeFrom = (from) => from,
+    files?: FilesPoint,
   ): Promise<AgentResult | "killed"> {
     const number = attempts.length + 1;
     const worker = number % 2 === 0 ? "w2" : "w1";
     const link = links[worker] as NatsLink;
     const base = repository.git("rev-parse", "HEAD");
     attempts.push({ ...sampleAttempt(number, worker, base) });
-    const status = { state: "Running" as const, attempt: number, attempts: attempts.slice(-10) };
+    const rewind = { attempt: 1, turn: 2, base, since: number - 1 };
+    const rewound = files === undefined ? {} : { rewind: { ...rewind, files } };
+    const status = { state: "Running" as const, attempt: number, attempts: attempts.slice(-10), ...rewound };
     const sample = sampleTask(task, "Running", { uid });
     const found = await createResumePoints({ link: coordinator, repositories: { withFile }, log }).find(
       { ...sample, status: { ...sample.status, ...status } },
@@ -180,8 +189,13 @@ function createTaskUnderTest(task: string, steps: number) {
     modelCalls: () => modelCalls,
     counted: () => linesOf(counter),
     opening: () => opening,
+    last: () => last,
     logged: () => linesOf(join(directory, `${task}-${attempts.length}`, "work", "tree", "log.txt")),
     made: () => readdirSync(join(directory, `${task}-${attempts.length}`, "work", "tree", "made")),
+    read: (name: string) => {
+      const file = join(directory, `${task}-${attempts.length}`, "work", "tree", name);
+      return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+    },
   };
 }
 
@@ -240,6 +254,39 @@ describe("a session that cannot be gone on with", () => {
     },
     60_000,
   );
+});
+
+describe("a session that is rewound to the files before a call", () => {
+  it("has them as they were then, whichever call of the answer it is, and says so to the model", async () => {
+    const edit = (from: string, to: string) =>
+      ["edit", { file_path: "made/a", old_string: from, new_string: to, replace_all: null }] as const;
+    const script = [
+      calls(
+        ["write", { file_path: "made/a", content: "one\n" }],
+        edit("one", "two"),
+        ["bash", { command: "echo ran >> log.txt", timeout: null }],
+        edit("two", "three"),
+        ["write", { file_path: "made/b", content: "b\n" }],
+        edit("three", "four"),
+      ),
+      calls(["read", { file_path: "log.txt", offset: null, limit: null }]),
+      calls(["finish", { status: "done", summary: "" }]),
+    ];
+    const task = createTaskUnderTest("files-before", 1, script);
+    expect(await task.attempt((moment, turn) => moment === "after the turn was stored" && turn === 2)).toBe("killed");
+    const seen = async (call: number, name: string) => {
+      const end = await task.attempt(() => false, undefined, { turn: 1, call });
+      expect(end).toMatchObject({ outcome: "Done", turns: 3 });
+      expect(task.last()).toContain(`put back to what they were before your call ${name}`);
+      return [task.read("made/a"), task.read("log.txt"), task.read("made/b")];
+    };
+    expect(await seen(1, "write of made/a")).toEqual([undefined, "", undefined]);
+    expect(await seen(4, "edit of made/a")).toEqual(["two\n", "ran\n", undefined]);
+    expect(await seen(5, "write of made/b")).toEqual(["three\n", "ran\n", undefined]);
+    expect(await seen(6, "edit of made/a")).toEqual(["three\n", "ran\n", "b\n"]);
+    // What a command made behind the call stays: nobody knows what it replaced.
+    expect(await seen(2, "edit of made/a")).toEqual(["one\n", "ran\n", undefined]);
+  }, 60_000);
 });
 
 async function withFile<T>(work: (file: string) => Promise<T>): Promise<T> {
