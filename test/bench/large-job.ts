@@ -11,6 +11,7 @@ import { openStore, type ResourceStore } from "../../services/platform/nats/stor
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
+import { nodeArguments } from "../../services/standalone/parts.ts";
 import { bundleOf, chunksOf, jobOf } from "../support/api-server.ts";
 import { startTestServer, type TestServer } from "../support/nats-server.ts";
 import { createRepository } from "../support/sample-repository.ts";
@@ -23,7 +24,6 @@ import { startScriptedFleet } from "./scripted-fleet.ts";
 
 const mib = 1_024 ** 2;
 const limitMs = 15 * 60_000;
-const coordinatorMain = fileURLToPath(new URL("../../services/coordinator/main.ts", import.meta.url));
 const watchersMain = fileURLToPath(new URL("programs/watchers.ts", import.meta.url));
 const parent = "namespaces/default";
 
@@ -57,7 +57,9 @@ async function openStand(stack: AsyncDisposableStack): Promise<Stand> {
     async coordinator(listen) {
       const data = await mkdtemp(join(folder, "data-"));
       const flags = ["--nats", nats.url, "--creds", creds, "--system-creds", systemCreds, "--data", data];
-      return stack.use(await startNode(coordinatorMain, [...flags, "--listen", listen, "--log-level", "silent"]));
+      return stack.use(
+        await startNode(nodeArguments("coordinator"), [...flags, "--listen", listen, "--log-level", "silent"]),
+      );
     },
   };
 }

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** What a tree of processes has used. */
 export interface TreeUse {
@@ -96,11 +97,19 @@ export interface ReadyProgram<T> extends AsyncDisposable {
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts `node main args` and waits for its first line. @throws Error with its last words when it ends before */
-export async function startNode<T>(main: string, args: readonly string[]): Promise<ReadyProgram<T>> {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+/** A program that ends with its standard input has this long; it may have a NATS server to stop. */
+const endMs = 3_000;
+
+/**
+ * Starts `node main args`, or Node with other arguments, and waits for its first line.
+ * @throws Error with its last words when it ends before
+ */
+export async function startNode<T>(
+  main: string | readonly string[],
+  args: readonly string[],
+): Promise<ReadyProgram<T>> {
+  const command = typeof main === "string" ? ["--disable-warning=ExperimentalWarning", main] : main;
+  const child = spawn(process.execPath, [...command, ...args], { stdio: ["pipe", "pipe", "pipe"] });
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     words = (words + text).slice(-8_192);
@@ -110,7 +119,7 @@ export async function startNode<T>(main: string, args: readonly string[]): Promi
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async <N>(): Promise<N> => {
     const line = await lines.next();
-    if (line.done === true) throw new Error(`${main} ended:\n${words}`);
+    if (line.done === true) throw new Error(`${command.at(-1)} ended:\n${words}`);
     return JSON.parse(line.value) as N;
   };
   const kill = async (signal: NodeJS.Signals): Promise<void> => {
@@ -124,7 +133,11 @@ export async function startNode<T>(main: string, args: readonly string[]): Promi
     tell: (line) => child.stdin.write(`${line}\n`),
     ended,
     kill,
-    [Symbol.asyncDispose]: () => kill("SIGKILL"),
+    async [Symbol.asyncDispose]() {
+      child.stdin.end();
+      await Promise.race([ended, delay(endMs, undefined, { ref: false })]);
+      await kill("SIGKILL");
+    },
   };
 }
 
