@@ -29,7 +29,8 @@ export function filesBefore(
   const turn = turns[index];
   if (turn === undefined) return { problem: `turn ${point.turn} is not one of those that stay` };
   const call = turn.calls[point.call - 1];
-  if (call === undefined) return { problem: `turn ${point.turn} has ${turn.calls.length} calls` };
+  // Before an answer without calls is before nothing of it.
+  if (call === undefined && point.call + turn.calls.length > 1) return { problem: `turn ${point.turn} has ${turn.calls.length} calls` };
   const later = turn.calls.slice(point.call - 1);
   const isFirst = !turn.calls.slice(0, point.call - 1).some(mayChange);
   const at = isFirst ? turns[index - 1] : turn;
@@ -54,7 +55,9 @@ function mayChange({ name, isError }: CallRecord): boolean {
   return name === "bash" || (changingTools.has(name) && !isError);
 }
 
-function describe({ name, changed }: CallRecord): string {
+function describe(call: CallRecord | undefined): string {
+  if (call === undefined) return "nothing";
+  const { name, changed } = call;
   const paths = (changed ?? []).map(({ path }) => path).slice(0, 3);
   return paths.length === 0 ? name : `${name} of ${paths.join(", ")}`;
 }
