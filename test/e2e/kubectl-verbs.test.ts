@@ -186,7 +186,7 @@ test("names are completed from the server, versions come from both, and a reader
     (await runProgram(agentctlBin, ["__complete", "--", ...words], { env })).stdout;
   expect(await complete("describe", "job/sho")).toBe("job/shown\n");
   expect(await complete("wait", "job", "sho")).toBe("shown\n");
-  expect((await ctl("version")).stdout).toMatch(/^agentctl (\S+)\nserver {3}\1 at /);
+  expect((await ctl("version", "--request-timeout", "60s")).stdout).toMatch(/^agentctl (\S+)\nserver {3}\1 at /);
   const script = `"$0" --server ${agentd.endpoints.grpc} get tasks -A -o json | head -c 10; echo " \${PIPESTATUS[0]}"`;
   const cut = await runProgram("bash", ["-c", script, agentctlBin]);
   expect(cut).toMatchObject({ stdout: '{\n  "items 0\n', stderr: "" });
