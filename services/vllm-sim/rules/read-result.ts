@@ -58,6 +58,11 @@ export function readFailure(result: string): string | undefined {
   return isFailure.test(text) ? text.slice(0, 500) : undefined;
 }
 
+/** Whether the tool does not know what a command did, because its machine was lost. */
+export function wasLost(result: string): boolean {
+  return /\bmachine was lost\b/i.test(result);
+}
+
 /** Why a command failed, or undefined when it ended with exit code 0. */
 export function readCommandFailure(result: string): string | undefined {
   const text = result.trim();

@@ -1,7 +1,15 @@
 import { changeText, type FileRequest } from "./change-text.ts";
 import { type ChangeRequest, type ParsedTask, ruleTable } from "./parse-requests.ts";
 import { planEdits } from "./plan-edits.ts";
-import { isClipped, pageLinesMax, pointsAbove, readCommandFailure, readFailure, readPage } from "./read-result.ts";
+import {
+  isClipped,
+  pageLinesMax,
+  pointsAbove,
+  readCommandFailure,
+  readFailure,
+  readPage,
+  wasLost,
+} from "./read-result.ts";
 
 /** A call that the brain wants to make. */
 export interface WantedCall {
@@ -23,6 +31,7 @@ export type Work = Generator<readonly WantedCall[], Ending, readonly string[]>;
 
 const pagesMax = 50;
 const triesMax = 3;
+const lostTriesMax = 10;
 
 /** Works through the requests of a task in order with the offered tools, then runs its checks. */
 export function* workOnTask(task: ParsedTask, tools: ReadonlySet<string>): Work {
@@ -80,7 +89,10 @@ function* doRequest(request: Exclude<ChangeRequest, { kind: "check" }>, done: st
 }
 
 function* runCommand(command: string): Step {
-  const [result = ""] = yield [{ name: "bash", args: { command } }];
+  const call = { name: "bash", args: { command } };
+  let [result = ""] = yield [call];
+  // What it has to look at before is beyond it: it runs the command again.
+  for (let tries = 1; wasLost(result) && tries < lostTriesMax; tries += 1) [result = ""] = yield [call];
   return readCommandFailure(result);
 }
 
