@@ -15,7 +15,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 
 /** What `agentctl explain` starts from. */
-const roots = { job: "Job", task: "Task", worker: "Worker", pool: "ModelPool", event: "Event" };
+const roots = { job: "Job", task: "Task", worker: "Worker", pool: "ModelPool", event: "Event", memory: "MemoryNote" };
 const packagePrefix = ".agentd.v1.";
 /** Numbers of the fields in descriptor.proto that a path of source info is made of. */
 const messageNumber = 4;

@@ -47,6 +47,18 @@ export function parsePoolName(field: string, text: string): string {
   return pool;
 }
 
+/** A note, as `namespaces/NAMESPACE/memoryNotes/NOTE` names it. */
+export interface NoteName {
+  readonly namespace: string;
+  readonly note: string;
+}
+
+/** The parts of a note's full name. @throws AgentdError INVALID_SPEC */
+export function parseNoteName(field: string, text: string): NoteName {
+  const [namespace = "", note = ""] = split(field, text, ["namespaces", "memoryNotes"], [false, false]);
+  return { namespace, note };
+}
+
 function split(
   field: string,
   text: string,

@@ -11,6 +11,7 @@ import { createJobRepositories } from "../../services/coordinator/merger/job-rep
 import { EventService } from "../../services/gen/agentd/v1/event_service_pb.ts";
 import type { JobSchema, JobSpecSchema } from "../../services/gen/agentd/v1/job_pb.ts";
 import { JobService } from "../../services/gen/agentd/v1/job_service_pb.ts";
+import { MemoryService } from "../../services/gen/agentd/v1/memory_service_pb.ts";
 import { ModelPoolService } from "../../services/gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../../services/gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../../services/gen/agentd/v1/task_service_pb.ts";
@@ -41,6 +42,7 @@ export interface TestApi extends AsyncDisposable {
   readonly pools: ServiceClient<typeof ModelPoolService>;
   readonly events: ServiceClient<typeof EventService>;
   readonly repositories: ServiceClient<typeof RepositoryService>;
+  readonly memory: ServiceClient<typeof MemoryService>;
 }
 
 /** Starts nats-server, store, API, gRPC server and a client in throw-away folders. */
@@ -88,6 +90,7 @@ export async function startTestApi(more: Partial<ApiDeps> = {}, limits = default
     pools: channel.client(ModelPoolService),
     events: channel.client(EventService),
     repositories: channel.client(RepositoryService),
+    memory: channel.client(MemoryService),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { EventService } from "../../gen/agentd/v1/event_service_pb.ts";
 import { JobService } from "../../gen/agentd/v1/job_service_pb.ts";
+import { MemoryService } from "../../gen/agentd/v1/memory_service_pb.ts";
 import { ModelPoolService } from "../../gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../../gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../../gen/agentd/v1/task_service_pb.ts";
@@ -16,6 +17,7 @@ import { createEventService } from "./events/event-service.ts";
 import { createJobService } from "./jobs/job-service.ts";
 import { createListSnapshots } from "./listing/list-snapshot.ts";
 import { createGitWork } from "./repositories/git-work.ts";
+import { createMemoryService } from "./repositories/memory-service.ts";
 import { createRepositoryService } from "./repositories/repository-service.ts";
 import { createSourceRepositories } from "./repositories/source-repositories.ts";
 import { createTaskService } from "./tasks/task-service.ts";
@@ -44,6 +46,7 @@ export function createApi(deps: ApiDeps): readonly ServedService[] {
     guard(EventService, createEventService(all)),
     guard(TraceService, createTraceService(all)),
     guard(RepositoryService, createRepositoryService(all)),
+    guard(MemoryService, createMemoryService(all)),
   ];
 }
 

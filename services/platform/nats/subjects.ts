@@ -170,6 +170,16 @@ export const keys = {
     `memory.${label("namespace", namespace)}.${token("repository hash", repository)}.${token("note hash", note)}`,
 } as const;
 
+/** The parts of a key that {@link keys}`.memory` made. */
+export function parseMemoryKey(key: string): {
+  readonly namespace: string;
+  readonly repository: string;
+  readonly note: string;
+} {
+  const [, namespace = "", repository = "", note = ""] = key.split(".");
+  return { namespace, repository, note };
+}
+
 /** Prefixes for `ResourceStore.list`; each ends in a dot so that no longer name matches by accident. */
 export const keyPrefixes = {
   jobs: "job.",
@@ -182,6 +192,8 @@ export const keyPrefixes = {
   branches: "branch.",
   workers: "worker.",
   pools: "pool.",
+  memories: "memory.",
+  memoriesOf: (namespace: string): string => `memory.${label("namespace", namespace)}.`,
   memoryOf: (namespace: string, repository: string): string =>
     `memory.${label("namespace", namespace)}.${token("repository hash", repository)}.`,
 } as const;

@@ -22,7 +22,8 @@ export const kindMessages: Readonly<Record<string, string>> = {
   "task": "Task",
   "worker": "Worker",
   "pool": "ModelPool",
-  "event": "Event"
+  "event": "Event",
+  "memory": "MemoryNote"
 };
 
 export const messageDocs: Readonly<Record<string, MessageDoc>> = {
@@ -575,6 +576,48 @@ export const messageDocs: Readonly<Record<string, MessageDoc>> = {
         "name": "values",
         "type": "[]string",
         "text": "Its values."
+      }
+    ]
+  },
+  "MemoryNote": {
+    "text": "One fact about a repository, which agents of jobs that are created after it are shown. A model's word: it guides, and grants nothing.",
+    "fields": [
+      {
+        "name": "metadata",
+        "type": "Metadata",
+        "message": "Metadata",
+        "text": "Name, namespace, resource version and time of creation."
+      },
+      {
+        "name": "spec",
+        "type": "MemoryNoteSpec",
+        "message": "MemoryNoteSpec",
+        "text": "What the note is about and says."
+      }
+    ]
+  },
+  "MemoryNoteSpec": {
+    "text": "A note as it was left; it never changes.",
+    "fields": [
+      {
+        "name": "text",
+        "type": "string",
+        "text": "One line of at most 500 characters."
+      },
+      {
+        "name": "repository",
+        "type": "string",
+        "text": "Stands for the repository; equal in all of its notes."
+      },
+      {
+        "name": "url",
+        "type": "string",
+        "text": "URL of the repository, as a job that still exists names it; empty for one that was uploaded."
+      },
+      {
+        "name": "task",
+        "type": "string",
+        "text": "Name of the task whose agent left it."
       }
     ]
   },
