@@ -130,6 +130,7 @@ describe("wrong usage ends with exit code 2", () => {
     [["get", "jobs", "-n", "Bad_NS"], 'the namespace cannot be used: "Bad_NS" is no DNS label'],
     [["cancel", "worker/a"], "cancel is for jobs and tasks"],
     [["delete"], "say what to delete in one way"],
+    [["delete", "task/a"], "end a task with: agentctl cancel task/NAME"],
     [["delete", "a", "--all"], "say what to delete in one way"],
     [["explain", "job.spec.tempate"], 'job.spec has no field "tempate"; did you mean "template"?'],
     [["explain", "pods"], '"pods" is no kind of resource'],
@@ -137,7 +138,7 @@ describe("wrong usage ends with exit code 2", () => {
     [["completion", "tcsh"], "use bash, zsh, fish"],
     [["run", "  "], "the prompt is empty"],
     [["apply"], "required option '-f, --filename <file>' not specified"],
-    [["events", "pool/a"], "pools have no events"],
+    [["events", "pool/a"], "a pool has no events"],
     [["events", "--tail", "0"], "write a number from 1"],
     [["get", "events", "-l", "a=b"], "events have no labels"],
   ])("%j", async (words, message) => {

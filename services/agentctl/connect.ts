@@ -1,5 +1,6 @@
 import { EventService } from "../gen/agentd/v1/event_service_pb.ts";
 import { JobService } from "../gen/agentd/v1/job_service_pb.ts";
+import { MemoryService } from "../gen/agentd/v1/memory_service_pb.ts";
 import { ModelPoolService } from "../gen/agentd/v1/model_pool_service_pb.ts";
 import { RepositoryService } from "../gen/agentd/v1/repository_service_pb.ts";
 import { TaskService } from "../gen/agentd/v1/task_service_pb.ts";
@@ -16,6 +17,7 @@ export interface Clients {
   readonly pools: ServiceClient<typeof ModelPoolService>;
   readonly workers: ServiceClient<typeof WorkerService>;
   readonly traces: ServiceClient<typeof TraceService>;
+  readonly memory: ServiceClient<typeof MemoryService>;
   readonly repositories: ServiceClient<typeof RepositoryService>;
 }
 
@@ -38,6 +40,7 @@ export function connect(target: Target, timeoutMs?: number): Connection {
       pools: channel.client(ModelPoolService),
       workers: channel.client(WorkerService),
       traces: channel.client(TraceService),
+      memory: channel.client(MemoryService),
       repositories: channel.client(RepositoryService),
     },
     [Symbol.asyncDispose]: () => channel.close(),

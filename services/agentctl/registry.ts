@@ -61,7 +61,7 @@ const running: VerbSection = {
     },
     {
       name: "delete",
-      summary: "delete jobs and their tasks",
+      summary: "delete jobs and their tasks, or notes of the memory",
       load: async () => (await import("./commands/jobs/delete.ts")).deleteVerb,
     },
   ],
@@ -72,7 +72,7 @@ const looking: VerbSection = {
   verbs: [
     {
       name: "get",
-      summary: "list jobs, tasks, workers, pools or events",
+      summary: "list jobs, tasks, workers, pools, memory or events",
       load: async () => (await import("./commands/look/get.ts")).getVerb,
     },
     {

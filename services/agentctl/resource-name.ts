@@ -1,7 +1,7 @@
 import { didYouMeanHint } from "../core/text/did-you-mean.ts";
 
 /** The kinds that agentctl's verbs take. */
-export type ResourceKind = "job" | "task" | "worker" | "pool";
+export type ResourceKind = "job" | "task" | "worker" | "pool" | "memory";
 
 const kinds: Readonly<Record<string, ResourceKind>> = {
   job: "job",
@@ -14,10 +14,19 @@ const kinds: Readonly<Record<string, ResourceKind>> = {
   pools: "pool",
   modelpool: "pool",
   modelpools: "pool",
+  memory: "memory",
+  memories: "memory",
+  note: "memory",
+  notes: "memory",
+  memorynote: "memory",
+  memorynotes: "memory",
 };
 
 /** Words for kinds, as users write them. */
-export const kindWords: readonly string[] = ["jobs", "tasks", "workers", "pools", "job", "task", "worker", "pool"];
+export const kindWords: readonly string[] = [
+  ...["jobs", "tasks", "workers", "pools", "memory"],
+  ...["job", "task", "worker", "pool"],
+];
 
 /** A resource as a user names it. */
 export interface ResourceReference {
@@ -42,9 +51,18 @@ export function parseKind(word: string): ResourceKind {
   const kind = parseKindOrNone(word);
   if (kind === undefined) {
     const hint = didYouMeanHint(word, kindWords);
-    throw new UsageError(`"${word}" is no kind of resource${hint || "; use jobs, tasks, workers or pools"}`);
+    throw new UsageError(`"${word}" is no kind of resource${hint || "; use jobs, tasks, workers, pools or memory"}`);
   }
   return kind;
+}
+
+/** What `all` stands for. */
+const allKinds: readonly ResourceKind[] = ["job", "task", "worker", "pool"];
+
+/** The kinds of `jobs,tasks`, each once, or of `all`. @throws UsageError with the words that are known. */
+export function parseKinds(word: string): readonly ResourceKind[] {
+  if (word.toLowerCase() === "all") return allKinds;
+  return [...new Set(word.split(",").map(parseKind))];
 }
 
 /**
@@ -122,5 +140,7 @@ export function fullName({ kind, name, job }: ResourceReference, namespace: stri
       return `workers/${name}`;
     case "pool":
       return `modelPools/${name}`;
+    case "memory":
+      return `namespaces/${namespace}/memoryNotes/${name}`;
   }
 }

@@ -1,7 +1,7 @@
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import type { Condition } from "../../gen/agentd/v1/resource_pb.ts";
 import { ageOf, formatCount } from "./quantity.ts";
-import { formatTable, type TableView } from "./table.ts";
+import { formatTable, nameCell, type TableView } from "./table.ts";
 
 /** The condition of that type when it is True. */
 export function trueCondition(job: Job, type: string): Condition | undefined {
@@ -41,7 +41,7 @@ export function jobTable(jobs: readonly Job[], view: TableView): string {
     const usage = job.status?.usage;
     const row = [
       ...(hasNamespace ? [job.metadata?.namespace ?? ""] : []),
-      job.metadata?.name ?? "",
+      nameCell(view, job.metadata?.name ?? ""),
       jobStatusText(job),
       `${counts?.succeeded ?? 0}/${job.status?.total ?? 0}`,
       `${counts?.running ?? 0}`,

@@ -1,14 +1,15 @@
 import type { ModelPool } from "../../gen/agentd/v1/model_pool_pb.ts";
-import { formatFields, formatTable, type TableView } from "./table.ts";
+import { formatFields, formatTable, nameCell, type TableView } from "./table.ts";
 import { visible, visibleLine } from "./visible.ts";
 
 /** Model pools as `agentctl get pools` shows them. */
-export function poolTable(pools: readonly ModelPool[], { isWide, decorate, widths }: TableView): string {
+export function poolTable(pools: readonly ModelPool[], view: TableView): string {
+  const { isWide, decorate, widths } = view;
   const header = ["NAME", "STATUS", "ENDPOINTS", "INFLIGHT", "CAP", "WAITING", "WORKERS"];
   const rows = pools.map((pool) => {
     const endpoints = pool.status?.endpoints ?? [];
     const row = [
-      pool.metadata?.name ?? "",
+      nameCell(view, pool.metadata?.name ?? ""),
       pool.status?.state ?? "",
       `${endpoints.filter(({ healthy }) => healthy).length}/${endpoints.length}`,
       `${pool.status?.inFlight ?? 0}`,

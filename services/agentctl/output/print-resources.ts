@@ -12,6 +12,8 @@ export interface PrintOptions {
   readonly noHeaders?: boolean;
   /** Resources that were named print as themselves, a list under `items`: so paths are the same as with kubectl. */
   readonly isNamed: boolean;
+  /** Before names, where resources of several kinds are printed. */
+  readonly kind?: string;
   /** Of the table's columns so far. */
   readonly widths?: number[];
 }
@@ -67,6 +69,7 @@ function tableView(session: Session, options: PrintOptions): TableView {
     isWide: options.output.kind === "wide",
     hasNamespace: options.allNamespaces === true,
     decorate: statusColors(session.terminal),
+    ...(options.kind === undefined ? {} : { kind: options.kind }),
     ...(options.widths === undefined ? {} : { widths: options.widths }),
   };
 }

@@ -11,9 +11,16 @@ export interface TableView {
   readonly isWide: boolean;
   /** Resources of several namespaces stand side by side. */
   readonly hasNamespace: boolean;
+  /** Set where tables of several kinds stand below each other: names then have it before them. */
+  readonly kind?: string;
   readonly decorate?: Decorate;
   /** Widths of the columns so far; grown in place, so that later rows stand under earlier ones. */
   readonly widths?: number[];
+}
+
+/** The name, with its kind where resources of several kinds are shown. */
+export function nameCell({ kind }: TableView, name: string): string {
+  return kind === undefined ? name : `${kind}/${name}`;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Task } from "../../gen/agentd/v1/task_pb.ts";
 import { ageOf, formatCount } from "./quantity.ts";
-import { formatTable, type TableView } from "./table.ts";
+import { formatTable, nameCell, type TableView } from "./table.ts";
 import { firstLine } from "./visible.ts";
 
 /** The status column: the state, with the outcome where it says more. */
@@ -25,7 +25,7 @@ export function taskTable(tasks: readonly Task[], view: TableView): string {
     const hasRun = (task.status?.attempt ?? 0) > 0;
     const row = [
       ...(hasNamespace ? [task.metadata?.namespace ?? ""] : []),
-      task.metadata?.name ?? "",
+      nameCell(view, task.metadata?.name ?? ""),
       taskStatusText(task),
       hasRun ? `${task.status?.attempt}` : "-",
       workerOf(task),

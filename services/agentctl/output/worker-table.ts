@@ -1,15 +1,16 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Worker } from "../../gen/agentd/v1/worker_pb.ts";
 import { ageOf, formatAge } from "./quantity.ts";
-import { formatFields, formatTable, type TableView } from "./table.ts";
+import { formatFields, formatTable, nameCell, type TableView } from "./table.ts";
 import { visibleLine } from "./visible.ts";
 
 /** Workers as `agentctl get workers` shows them. */
-export function workerTable(workers: readonly Worker[], { nowMs, isWide, decorate, widths }: TableView): string {
+export function workerTable(workers: readonly Worker[], view: TableView): string {
+  const { nowMs, isWide, decorate, widths } = view;
   const header = ["NAME", "STATUS", "BUSY", "SANDBOX", "HOST", "VERSION", "AGE"];
   const rows = workers.map((worker) => {
     const row = [
-      worker.metadata?.name ?? "",
+      nameCell(view, worker.metadata?.name ?? ""),
       worker.status?.state ?? "",
       `${worker.status?.busy ?? 0}/${worker.spec?.slots ?? 0}`,
       worker.status?.sandbox ?? "",

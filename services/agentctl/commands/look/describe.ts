@@ -2,6 +2,7 @@ import type { Event } from "../../../gen/agentd/v1/event_pb.ts";
 import { eventBlock, eventsShown } from "../../output/conditions.ts";
 import { describeJob } from "../../output/describe-job.ts";
 import { describeTask } from "../../output/describe-task.ts";
+import { describeMemory } from "../../output/memory-table.ts";
 import { describePool } from "../../output/pool-table.ts";
 import { describeWorker } from "../../output/worker-table.ts";
 import { fullName, parseReferences, type ResourceReference } from "../../resource-name.ts";
@@ -11,7 +12,7 @@ import { serverVerb } from "../../verb.ts";
 /** `agentctl describe KIND/NAME…`: everything about a resource that a person needs to act. */
 export const describeVerb = serverVerb({
   words: "<resource...>",
-  wordsText: "job/NAME, task/NAME, worker/NAME or pool/NAME; or a kind and names",
+  wordsText: "job/NAME, task/NAME, worker/NAME, pool/NAME or memory/NAME; or a kind and names",
   examples: [
     "describe job/zod-4",
     "describe task zod-4-src-a-ts zod-4-src-b-ts",
@@ -19,7 +20,7 @@ export const describeVerb = serverVerb({
     "describe pool/default",
   ],
   flags: [],
-  completes: ["job", "task", "worker", "pool"],
+  completes: ["job", "task", "worker", "pool", "memory"],
   run: describe,
 });
 
@@ -49,6 +50,8 @@ async function describeOne(session: Session, reference: ResourceReference): Prom
       ].join("\n");
     case "pool":
       return describePool(await session.pools.getModelPool({ name }, call));
+    case "memory":
+      return describeMemory(await session.memory.getMemoryNote({ name }, call), session.now());
   }
 }
 

@@ -83,6 +83,7 @@ function parentOf(session: Session, words: readonly string[], isAll: boolean): s
   if (words.length === 0) return `namespaces/${isAll ? "-" : session.namespace}`;
   const [reference, ...more] = parseReferences(words);
   if (reference === undefined || more.length > 0) throw new UsageError("events are shown for one resource at a time");
-  if (reference.kind === "pool") throw new UsageError("pools have no events");
+  if (reference.kind === "pool" || reference.kind === "memory")
+    throw new UsageError(`a ${reference.kind} has no events`);
   return fullName(reference, session.namespace);
 }

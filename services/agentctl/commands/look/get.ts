@@ -1,4 +1,5 @@
 import { viewOfKind } from "../../kinds/kind-views.ts";
+import { printKinds, refuseSelectors } from "../../kinds/print-kinds.ts";
 import type { Query, ResourceKindView } from "../../kinds/resource-view.ts";
 import { type OutputFormat, outputFlag, parseOutput } from "../../output/output-format.ts";
 import { printResources } from "../../output/print-resources.ts";
@@ -6,6 +7,7 @@ import {
   fullName,
   kindWords,
   parseKind,
+  parseKinds,
   parseReferences,
   type ResourceReference,
   UsageError,
@@ -26,9 +28,12 @@ interface GetOptions {
 /** `agentctl get KIND [NAME…]`. */
 export const getVerb = serverVerb<GetOptions>({
   words: "<kind...>",
-  wordsText: "jobs, tasks, workers, pools or events; then names, or KIND/NAME",
+  wordsText:
+    "jobs, tasks, workers, pools, memory or events, several as in jobs,tasks, or all; then names, or KIND/NAME",
   examples: [
     "get jobs",
+    "get jobs,workers",
+    "get all -A",
     "get tasks -l job=zod-4 -w",
     "get tasks --field-selector status.state=Failed -o name | xargs agentctl retry",
     "get task/zod-4-src-a-ts -o yaml",
@@ -42,8 +47,8 @@ export const getVerb = serverVerb<GetOptions>({
     { flags: "-A, --all-namespaces", text: "all namespaces" },
     { flags: "--no-headers", text: "rows without the line of column names" },
   ],
-  completes: ["job", "task", "worker", "pool"],
-  firstWords: [...kindWords.filter((word) => word.endsWith("s")), "events"],
+  completes: ["job", "task", "worker", "pool", "memory"],
+  firstWords: [...kindWords.filter((word) => word.endsWith("s")), "memory", "events", "all"],
   run: get,
 });
 
@@ -59,6 +64,8 @@ interface Asked {
 async function get(session: Session, words: readonly string[], options: GetOptions): Promise<ExitCode> {
   const output = parseOutput(options.output);
   if (/^events?$/i.test(words[0] ?? "")) return await showEvents(session, words.slice(1), { ...options, output });
+  if (words.length === 1 && /^all$|,/i.test(words[0] ?? ""))
+    return await getKinds(session, words[0] ?? "", options, output);
   const asked = readAsked(session, words, options, output);
   const { view, references } = asked;
   if (options.watch === true && view.watch === undefined) throw new UsageError(`${view.plural} cannot be watched`);
@@ -75,6 +82,19 @@ async function get(session: Session, words: readonly string[], options: GetOptio
   return exitCodes.done;
 }
 
+/** `agentctl get jobs,tasks` and `agentctl get all`. */
+async function getKinds(session: Session, word: string, options: GetOptions, output: OutputFormat): Promise<ExitCode> {
+  const selects = (options.selector ?? "") + (options.fieldSelector ?? "") !== "";
+  // All that a selector can be for: pools have neither labels nor fields.
+  const kinds = parseKinds(word).filter((kind) => kind !== "pool" || !selects || word.includes(","));
+  if (options.watch === true) throw new UsageError("watch one kind at a time");
+  const { selector: labelSelector = "", fieldSelector = "", allNamespaces = false } = options;
+  const namespace = allNamespaces ? "-" : session.namespace;
+  const query = { namespace, labelSelector, fieldSelector };
+  await printKinds(session, kinds, query, { output, allNamespaces, noHeaders: !options.headers });
+  return exitCodes.done;
+}
+
 function allOf(options: GetOptions): { readonly allNamespaces?: boolean } {
   return options.allNamespaces === undefined ? {} : { allNamespaces: options.allNamespaces };
 }
@@ -88,11 +108,11 @@ function readAsked(session: Session, words: readonly string[], options: GetOptio
   const { selector: labelSelector = "", fieldSelector = "" } = options;
   if (isNamed && labelSelector + fieldSelector !== "")
     throw new UsageError("give either names or a selector, not both");
-  if (kind === "pool" && labelSelector + fieldSelector !== "") throw new UsageError("pools have no selectors");
   const namespace = options.allNamespaces === true ? "-" : session.namespace;
   const [only, ...rest] = references;
   // A watch of one name asks the server for no other.
   const named = only !== undefined && rest.length === 0 ? `metadata.name=${only.name}` : "";
+  refuseSelectors(kind, { namespace, labelSelector, fieldSelector });
   const query = { namespace, labelSelector, fieldSelector: fieldSelector || named };
   return { view: viewOfKind(kind), references, query, output, options };
 }
