@@ -47,6 +47,47 @@ export const textStreams: readonly StreamCase[] = [
     expected: { ...recovered(), content: "" },
   },
   {
+    id: "2c",
+    title: "Llama 4's Python list in the content (missing parser llama4_pythonic)",
+    body: spoken(
+      "<|python_start|>[read(file_path='a.ts', offset=None, limit=20), todo(items=[\"a\", 'b'], force=True)]<|python_end|>",
+    ),
+    expected: {
+      ...recovered([
+        ["read", { file_path: "a.ts", offset: null, limit: 20 }],
+        ["todo", { items: ["a", "b"], force: true }],
+      ]),
+      content: "",
+    },
+  },
+  {
+    id: "2d",
+    title: "a Python list alone, with an escaped quote, a line end and an optional argument left out",
+    body: spoken(`[write(file_path="a.ts", content='it\\'s\\nnew, [x]'), bash(command="""ls "a"\nls""")]`),
+    expected: recovered([
+      ["write", { file_path: "a.ts", content: "it's\nnew, [x]" }],
+      ["bash", { command: 'ls "a"\nls' }],
+    ]),
+  },
+  {
+    id: "2e",
+    title: "LFM2's list in the content, with text before it (missing parser lfm2)",
+    body: spoken('I look.<|tool_call_start|>[read(file_path="a.ts")]<|tool_call_end|><|im_end|>'),
+    expected: { ...recovered(), content: "I look." },
+  },
+  {
+    id: "2f",
+    title: "a Python list that was cut inside a text",
+    body: spoken("<|python_start|>[write(file_path='a.ts', content='let a", "length"),
+    expected: { calls: [], isTruncated: true },
+  },
+  {
+    id: "2g",
+    title: "a Python list with a call that is no literal: nothing of it is run",
+    body: spoken('[read(file_path="a.ts"), bash(command=open("x").read())]'),
+    expected: { calls: [], content: '[read(file_path="a.ts"), bash(command=open("x").read())]' },
+  },
+  {
     id: "9b",
     title: "GLM's call without one of its values (vllm#49248)",
     body: spoken("<tool_call>read\n<arg_key>file_path</arg_key>\n</tool_call>"),

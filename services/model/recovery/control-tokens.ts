@@ -2,7 +2,7 @@ import { asRecord } from "./json-text.ts";
 
 // A token of a chat format as no programming language writes it by accident: ChatML, Llama, harmony, DeepSeek, Gemma, Mistral, thoughts.
 const marks = [
-  String.raw`<\|(?:im_start|im_end|im_sep|endoftext|end_of_text|begin_of_text|eot_id|eom_id|start_header_id|end_header_id|python_tag|user|assistant|observation|system|start|end|return|call|channel|message|constrain|tool_[a-z_]{1,40}|")\|>`,
+  String.raw`<\|(?:im_start|im_end|im_sep|endoftext|end_of_text|begin_of_text|eot_id|eom_id|start_header_id|end_header_id|python_tag|python_start|python_end|user|assistant|observation|system|start|end|return|call|channel|message|constrain|tool_[a-z_]{1,40}|")\|>`,
   String.raw`<｜[^｜<>\n]{1,40}｜>`,
   String.raw`<(?:start|end)_of_turn>`,
   String.raw`</?(?:think|thinking|seed:think|tool_call|tool_response|arg_value|arg_key)>`,
@@ -86,6 +86,10 @@ function isForeign(token: string, text: string, isKnown: (token: string) => bool
 
 /** The answer's own text without tokens of the chat format at its ends. What stands inside, and a call that could not be read, is kept. */
 export function cleanContent(text: string): string {
-  if (!quickLook.test(text) || /<tool_call>|\[TOOL_CALLS\]|<function=|<\|python_tag\|>/.test(text)) return text;
+  if (
+    !quickLook.test(text) ||
+    /<tool_call>|\[TOOL_CALLS\]|<function=|<\|python_(?:tag|start)\|>|<\|tool_call_start\|>/.test(text)
+  )
+    return text;
   return text.replace(tokenAtStart, "").replace(tokenAtEnd, "");
 }

@@ -1,4 +1,5 @@
 import { findJsonEnd, parseJson, skipSpace } from "./json-text.ts";
+import { readPythonList } from "./python-format.ts";
 import {
   type CallBlock,
   isValidCall,
@@ -78,10 +79,13 @@ export const readFence: ReadBlock = (text, at, tools) => {
   return end === block.end ? undefined : { ...block, end };
 };
 
-/** Text that is as a whole one call or a list of calls, and fits: Llama 3 without its tag, or an envelope. */
+/** Text that is as a whole one call or a list of calls, and fits: Llama 3 and 4 without their tags, or an envelope. */
 export const readBare: ReadBlock = (text, at, tools) => {
   const from = skipSpace(text, at);
-  const block = text[from] === "[" ? readList(text, from, tools) : readJsonCall(text, from, tools);
+  const block =
+    text[from] === "["
+      ? (readList(text, from, tools) ?? readPythonList(text, from, tools))
+      : readJsonCall(text, from, tools);
   if (block === undefined || text.slice(block.end).trim() !== "") return undefined;
   return block.calls.every((call) => isValidCall(call, tools)) ? block : undefined;
 };

@@ -9,6 +9,7 @@ import {
   readPythonTag,
 } from "./json-formats.ts";
 import { readFunction, readInvoke, readToolCall } from "./markup-formats.ts";
+import { readLfm, readPythonStart } from "./python-format.ts";
 import type { ReadBlock, TextCall } from "./text-call.ts";
 
 /** The calls in the order of the text, and the text without them. */
@@ -23,6 +24,8 @@ const formats: readonly (readonly [opening: string, read: ReadBlock])[] = [
   ["<invoke name=", readInvoke],
   ["[TOOL_CALLS]", readMistral],
   ["<|python_tag|>", readPythonTag],
+  ["<|python_start|>", readPythonStart],
+  ["<|tool_call_start|>", readLfm],
   ["<|tool_call_begin|>", readKimi],
   ["<｜tool▁call▁begin｜>", readDeepSeek],
   ["<|channel|>", readHarmony],
@@ -36,7 +39,7 @@ const wrappers =
   /<\|tool_calls_section_(?:begin|end)\|>|<｜tool▁calls▁(?:begin|end)｜>|<\/?function_calls>|<\/?minimax:tool_call>|<\|start\|>assistant(?: to=[\w.-]{1,80})?/g;
 
 /**
- * Finds calls that a server left in the text because its parser is missing or does not fit the model: Hermes, Qwen, GLM, Mistral, Llama,
+ * Finds calls that a server left in the text because its parser is missing or does not fit the model: Hermes, Qwen, GLM, Mistral, Llama, LFM2,
  * Kimi, DeepSeek, gpt-oss and Anthropic's forms, fenced JSON, and text that is nothing but a call. A block counts only when it is whole
  * and names an offered tool (forms that may also be an example: when it fits the tool's schema as well); anything else stays text, so
  * that nothing cut off is ever run.
