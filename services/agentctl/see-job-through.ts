@@ -1,3 +1,4 @@
+import { countText } from "../core/text/count-text.ts";
 import type { Job } from "../gen/agentd/v1/job_pb.ts";
 import { fetchBranch } from "./commands/jobs/fetch.ts";
 import { followJob, willBePublished } from "./follow-job.ts";
@@ -87,7 +88,7 @@ async function tellPush(session: Session, job: Job, name: string): Promise<void>
 function endText(job: Job): string {
   const counts = job.status?.counts;
   const failure = firstLine(trueCondition(job, "Failed")?.message ?? "");
-  const text = `${counts?.succeeded ?? 0} of ${job.status?.total ?? 0} tasks succeeded`;
+  const text = `${counts?.succeeded ?? 0} of ${countText(job.status?.total ?? 0, "task")} succeeded`;
   if ((job.status?.total ?? 0) === 0 && failure !== "") return visibleLine(failure);
   return failure === "" ? text : `${text}; ${visibleLine(failure)}`;
 }

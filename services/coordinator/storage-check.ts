@@ -1,6 +1,7 @@
 import { AgentdError } from "../core/errors.ts";
 import type { Job } from "../core/job/job.ts";
 import { isJobFinished } from "../core/job/job-progress.ts";
+import { countText } from "../core/text/count-text.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import type { ResourceStore } from "../platform/nats/store/store.ts";
 import { streamUsage } from "../platform/nats/streams.ts";
@@ -35,7 +36,7 @@ export async function requireStorage(
     const usage = await streamUsage(deps.link, stream, signal);
     if (usage.bytesMax < 0 || usage.bytes + bytes <= shareMax * usage.bytesMax) continue;
     const percent = Math.round((100 * (usage.bytes + bytes)) / usage.bytesMax);
-    const what = need.tasks > 0 ? `${need.tasks} tasks` : `${need.objectBytes} bytes`;
+    const what = need.tasks > 0 ? countText(need.tasks, "task") : `${need.objectBytes} bytes`;
     const message = `${what} beside what is at work would fill ${percent} % of stream ${stream} (${usage.bytesMax} bytes); new work is accepted up to 70 %`;
     throw new AgentdError("LIMIT_EXCEEDED", message, { metadata: { stream, percent: String(percent) } });
   }

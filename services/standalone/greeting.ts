@@ -1,3 +1,4 @@
+import { countText } from "../core/text/count-text.ts";
 import type { UpConfig } from "./config.ts";
 import type { Endpoints } from "./up.ts";
 
@@ -11,7 +12,7 @@ export function greeting(endpoints: Endpoints, config: UpConfig, version: string
     ["nats", endpoints.nats],
     ["http", endpoints.http],
     ["model", model],
-    ["workers", `${endpoints.workers.join(", ")} (${config.values.slots} slots each)`],
+    ["workers", `${endpoints.workers.join(", ")} (${countText(config.values.slots, "slot")} each)`],
     ["data", endpoints.data],
   ];
   const lines = rows.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(8)} ${value}`]));

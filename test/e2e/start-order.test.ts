@@ -71,7 +71,7 @@ it("whatever starts first waits for the others and says so: worker, NATS, coordi
 
   await stage.simulator().ready();
   expect(await ctl(["wait", "job/patient", "--timeout=200s"])).toMatchObject({ code: 0 });
-  expect((await ctl(["fsck", "job/patient"])).stdout).toContain("1 tasks, 1 merge commits, 0 differences");
+  expect((await ctl(["fsck", "job/patient"])).stdout).toContain("1 task, 1 merge commit, 0 differences");
   // The worker looks at the model server every few seconds: a quick job may end before it has seen it.
   await eventually("a worker that says that it is ready", async () =>
     (await fetch(`http://${workerHttp}/readyz`)).status === 200 ? true : undefined,

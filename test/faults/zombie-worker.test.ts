@@ -41,5 +41,5 @@ test("a worker that is stopped past its lease and woken has its late result refu
     const { stdout } = await agentd.ctl(["describe", `task/${name}`]);
     return stdout.includes("StaleResultRejected") ? true : undefined;
   });
-  expect((await agentd.ctl(["fsck"])).stdout).toContain("1 merge commits, 0 differences");
+  expect((await agentd.ctl(["fsck"])).stdout).toContain("1 merge commit, 0 differences");
 });

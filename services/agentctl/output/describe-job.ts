@@ -1,3 +1,4 @@
+import { countText } from "../../core/text/count-text.ts";
 import type { Event } from "../../gen/agentd/v1/event_pb.ts";
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import { conditionBlock, eventBlock, outputBlock } from "./conditions.ts";
@@ -9,7 +10,7 @@ import { visibleLine } from "./visible.ts";
 /** How many tasks the plan makes and from what, in the user's words: `118 tasks from src/**\/*.ts`, `1 task`. */
 export function planText(job: Job): string {
   const total = job.status?.total ?? 0;
-  const count = total === 0 ? "tasks" : total === 1 ? "1 task" : `${total} tasks`;
+  const count = total === 0 ? "tasks" : countText(total, "task");
   const source = planSource(job);
   return source === undefined ? count : `${count} from ${visibleLine(source)}`;
 }
@@ -41,7 +42,7 @@ function usageText(job: Job): string {
   const usage = job.status?.usage;
   const input = usage?.inputTokens ?? 0n;
   const cached = input === 0n ? 0 : Math.round((Number(usage?.cachedTokens ?? 0n) / Number(input)) * 100);
-  return `${formatCount(input)} tokens in (${cached} % cached), ${formatCount(usage?.outputTokens ?? 0n)} out, ${usage?.turns ?? 0n} turns`;
+  return `${formatCount(input)} tokens in (${cached} % cached), ${formatCount(usage?.outputTokens ?? 0n)} out, ${countText(usage?.turns ?? 0n, "turn")}`;
 }
 
 function nextCommands(job: Job): string {

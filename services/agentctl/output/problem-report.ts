@@ -1,3 +1,4 @@
+import { countText } from "../../core/text/count-text.ts";
 import { visibleLine } from "./visible.ts";
 
 /** One thing wrong with a file, where a person can find it. */
@@ -26,6 +27,6 @@ function problemReport(fileName: string, problems: readonly LineProblem[]): stri
     const oneLine = visibleLine(message.replace(/\s*\n\s*/g, "; "));
     return `  ${place}  ${field.padEnd(fieldWidth)}   ${oneLine}`.trimEnd();
   });
-  const count = sorted.length === 1 ? "1 problem" : `${sorted.length} problems`;
+  const count = countText(sorted.length, "problem");
   return `${fileName} has ${count}, nothing was created\n${rows.join("\n")}`;
 }

@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { countText } from "../../core/text/count-text.ts";
 import type { Session } from "../session.ts";
 import { bundleRepository } from "./local-repository.ts";
 
@@ -29,7 +30,7 @@ export async function uploadRepository(session: Session, request: UploadRequest)
   const bundle = await bundleRepository(directory, request.ref, request.branch, session.signal);
   try {
     if (bundle.uncommitted > 0 && !noted.has(directory)) {
-      const files = bundle.uncommitted === 1 ? "1 file" : `${bundle.uncommitted} files`;
+      const files = countText(bundle.uncommitted, "file");
       session.terminal.err(`note: ${files} with uncommitted changes: agents get what was committed last\n`);
       noted.add(directory);
     }

@@ -1,3 +1,4 @@
+import { countText } from "../../core/text/count-text.ts";
 import { formatAge } from "../output/quantity.ts";
 import { formatTable } from "../output/table.ts";
 import { visibleLine } from "../output/visible.ts";
@@ -96,7 +97,7 @@ function detailOf(name: string, of: (key: string) => string): string {
     case "check out":
       return of("agentd.tree");
     case "merge batch":
-      return `${of("agentd.tasks")} tasks`;
+      return countText(Number(of("agentd.tasks") || 0), "task");
     case "publish":
       return of("agentd.branch");
     default:

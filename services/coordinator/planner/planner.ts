@@ -1,11 +1,12 @@
 import { isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead, PlannedItem } from "../../core/job/job.ts";
-import { planFailureText, taskCountText } from "../../core/job/job-progress.ts";
+import { planFailureText } from "../../core/job/job-progress.ts";
 import { outputLines, planItems } from "../../core/plan/plan-items.ts";
 import type { Condition } from "../../core/resource.ts";
 import { findCondition, setCondition } from "../../core/resource.ts";
 import type { Task } from "../../core/task/task.ts";
 import { firstLine } from "../../core/text/bound-text.ts";
+import { countText } from "../../core/text/count-text.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { putObject, readObject } from "../../platform/nats/objects/objects.ts";
 import type { Entry, ResourceStore, Write } from "../../platform/nats/store/store.ts";
@@ -131,7 +132,7 @@ async function markPlanned(deps: PlannerDeps, job: Entry<Job>, total: number, si
   const current = deps.store.get<Job>(job.key);
   if (current === undefined || current.value.metadata.uid !== job.value.metadata.uid) return;
   if (isTrue(current.value, "Planned")) return;
-  const message = taskCountText(total);
+  const message = countText(total, "task");
   const row = { type: "Planned", status: "True", reason: "AllTasksCreated", message } as const;
   await writeConditions(deps, current, [row], signal);
   deps.events.jobEvent(current.value, "Normal", "Planned", message);

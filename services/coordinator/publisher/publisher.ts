@@ -5,6 +5,7 @@ import { hasGivenUpAt, isPublishedAt } from "../../core/job/publish-state.ts";
 import type { Condition } from "../../core/resource.ts";
 import { findCondition, setCondition } from "../../core/resource.ts";
 import { cutJson } from "../../core/text/bound-text.ts";
+import { countText } from "../../core/text/count-text.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { isAncestor } from "../../platform/git/bare-repository.ts";
 import { fetchFromUrl, pushCommit, remoteBranch } from "../../platform/git/remote.ts";
@@ -157,7 +158,7 @@ async function postpone(
   const isOver = attempts >= (deps.attemptsMax ?? attemptsMaxDefault);
   const text = why.slice(0, 500);
   if (isOver) {
-    const message = `gave up after ${attempts} attempts: ${text}; at ${commit.slice(0, 12)}`;
+    const message = `gave up after ${countText(attempts, "attempt")}: ${text}; at ${commit.slice(0, 12)}`;
     await record(deps, job, { attempts, gaveUpAt: commit }, row("False", "GaveUp", message), signal);
     deps.events.jobEvent(job.value, "Warning", "PublishGaveUp", message);
     return undefined;

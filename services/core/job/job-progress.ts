@@ -5,6 +5,7 @@ import { isEnded } from "../task/outcomes.ts";
 import type { Task } from "../task/task.ts";
 import { isSetupRed, withOutput } from "../task/task-evidence.ts";
 import { firstLine } from "../text/bound-text.ts";
+import { countText } from "../text/count-text.ts";
 import type { Job, JobHead, JobStatus, TaskCounts } from "./job.ts";
 import { isPublishedAt } from "./publish-state.ts";
 import { isRetryWanted, type SetupHealth, setupHealth } from "./setup-health.ts";
@@ -102,7 +103,7 @@ function judge(view: JobView, visible: readonly Task[], counts: TaskCounts, heal
   const isAllEnded =
     total !== undefined && visible.length >= total && visible.every((task) => isEnded(task.status.state));
   if (isAllEnded && counts.succeeded === visible.length) {
-    return { type: "Complete", reason: "AllSucceeded", message: `${counts.succeeded} tasks succeeded` };
+    return { type: "Complete", reason: "AllSucceeded", message: `${countText(counts.succeeded, "task")} succeeded` };
   }
   const early = earlyFailure(tasks) ?? setupFailure(visible, health) ?? keptFailure(job);
   if (early !== undefined) return early;
@@ -174,9 +175,14 @@ type Row = readonly [type: string, status: ConditionStatus, reason: string, mess
 
 function plannedRow(job: Job, created: number): Row {
   const { total } = job.status;
-  if (total !== undefined && created >= total) return ["Planned", "True", "AllTasksCreated", taskCountText(total)];
+  if (total !== undefined && created >= total) return ["Planned", "True", "AllTasksCreated", countText(total, "task")];
   if (findCondition(job.status.conditions, "Planned")?.status === "False") return undefined;
-  return ["Planned", "Unknown", "Planning", total === undefined ? "" : `${created} of ${total} tasks created`];
+  return [
+    "Planned",
+    "Unknown",
+    "Planning",
+    total === undefined ? "" : `${created} of ${countText(total, "task")} created`,
+  ];
 }
 
 function suspendedRow(job: Job): Row {
@@ -223,9 +229,4 @@ function earliestStart(tasks: readonly Task[]): number | undefined {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
-}
-
-/** `1 task`, `2 tasks`. */
-export function taskCountText(count: number): string {
-  return count === 1 ? "1 task" : `${count} tasks`;
 }

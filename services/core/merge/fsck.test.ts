@@ -136,7 +136,7 @@ describe("fsckJob", () => {
     [
       "wrong counters",
       { job: { ...job, status: { ...status, counts: { ...status.counts, succeeded: 1 } } } },
-      "I4 job: counts 1 tasks Succeeded, there are 2",
+      "I4 job: counts 1 task Succeeded, there are 2",
     ],
     ["a head of another job", { head: { ...head, uid: "x" } }, "I1 job: the head belongs to uid x"],
   ])("finds %s", (_, change, expected) => {

@@ -1,6 +1,7 @@
 import type { Job, JobHead } from "../job/job.ts";
 import { findCondition } from "../resource.ts";
 import type { Task, TaskState } from "../task/task.ts";
+import { countText } from "../text/count-text.ts";
 
 /** One commit on the first-parent line from the job's base (left out) to its branch's tip, oldest first. */
 export interface LandedCommit {
@@ -62,7 +63,11 @@ function checkHead({ job, head, commits }: FsckInput, report: Report): void {
   const tip = commits[commits.length - 1]?.commit ?? head.base;
   if (tip !== head.commit) report("I3", head.commit, `the branch's tip is ${tip}, the head says ${head.commit}`);
   if (head.landed !== commits.length) {
-    report("I1", head.commit, `the head counts ${head.landed} landed tasks, the branch has ${commits.length} commits`);
+    report(
+      "I1",
+      head.commit,
+      `the head counts ${countText(head.landed, "landed task")}, the branch has ${countText(commits.length, "commit")}`,
+    );
   }
 }
 
@@ -157,6 +162,11 @@ function checkCounts({ job, nowMs }: FsckInput, tasks: readonly Task[], report: 
   for (const state of ["Pending", "Running", "Merging", "Succeeded", "Failed", "Cancelled"] as const) {
     const said = counts[state.toLowerCase() as Lowercase<typeof state>];
     const found = tasks.filter((task) => task.status.state === state).length;
-    if (said !== found) report("I4", job.metadata.name, `counts ${said} tasks ${state}, there are ${found}`);
+    if (said !== found)
+      report(
+        "I4",
+        job.metadata.name,
+        `counts ${countText(said, "task")} ${state}, there ${found === 1 ? "is" : "are"} ${found}`,
+      );
   }
 }

@@ -1,4 +1,5 @@
 import { cutText } from "../text/bound-text.ts";
+import { countText } from "../text/count-text.ts";
 import type { Blocker } from "./dispatch-order.ts";
 import type { Task } from "./task.ts";
 import { nameCheck, redCheck } from "./task-evidence.ts";
@@ -106,7 +107,7 @@ function pendingReason(view: WaitingView): WaitingReason {
     case "Parallelism":
       return says(
         "Parallelism",
-        `${blocker.running} tasks of job ${view.jobName} run, its parallelism is ${blocker.parallelism}`,
+        `${countText(blocker.running, "task")} of job ${view.jobName} ${blocker.running === 1 ? "runs" : "run"}, its parallelism is ${blocker.parallelism}`,
         [`It would run now with: parallelism of ${view.jobName} above ${blocker.parallelism}.`],
       );
     case "NotPending":
@@ -129,7 +130,7 @@ function slotReason(
   const shares = view.shares.map((share) => `${share.job}: ${share.running}`).join(", ");
   const before = view.position ?? 0;
   const lines = [
-    `${busy} of ${slots} slots in use${shares === "" ? "" : ` (${shares})`}; ${count(before, "task is", "tasks are")} before this one${paceText(view, before)}.`,
+    `${busy} of ${slots} slots in use${shares === "" ? "" : ` (${shares})`}; ${countText(before, "task is", "tasks are")} before this one${paceText(view, before)}.`,
     ...down,
   ];
   if (busy < slots) return says("Starting", "a worker takes it in a moment", lines);
@@ -162,7 +163,7 @@ function runningReason(view: WaitingView): WaitingReason {
     reason: "None",
     summary: `${running}.`,
     details: [
-      `${count(waiting, "request", "requests")} of ${holder} ${waiting === 1 ? "waits" : "wait"} for the model server.`,
+      `${countText(waiting, "request", "requests")} of ${holder} ${waiting === 1 ? "waits" : "wait"} for the model server.`,
     ],
   };
 }
@@ -170,7 +171,7 @@ function runningReason(view: WaitingView): WaitingReason {
 function mergingReason(view: WaitingView): WaitingReason {
   const { verify } = view;
   if (verify === undefined) return { reason: "Merging", summary: "Merging: lands with the next batch.", details: [] };
-  const what = verify.isBase ? "the base commit itself" : `a candidate of ${count(verify.tasks, "task", "tasks")}`;
+  const what = verify.isBase ? "the base commit itself" : `a candidate of ${countText(verify.tasks, "task", "tasks")}`;
   const state = verify.state === "Running" ? "runs now" : "waits for a slot";
   return { reason: "Verify", summary: `Merging: waits for merge.verify of ${what}, which ${state}.`, details: [] };
 }
@@ -181,7 +182,7 @@ function engineLines(workers: readonly WaitingWorker[]): readonly string[] {
     if (engineMessage !== undefined) messages.set(engineMessage, (messages.get(engineMessage) ?? 0) + 1);
   }
   return [...messages].map(
-    ([message, workersCount]) => `Model server down for ${count(workersCount, "worker", "workers")}: ${message}`,
+    ([message, workersCount]) => `Model server down for ${countText(workersCount, "worker", "workers")}: ${message}`,
   );
 }
 
@@ -211,10 +212,6 @@ function paceText(view: WaitingView, before: number): string {
 function listed(names: readonly string[]): string {
   if (names.length <= 3) return names.join(", ");
   return `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
-}
-
-function count(number: number, one: string, many: string): string {
-  return `${number} ${number === 1 ? one : many}`;
 }
 
 function sum(numbers: readonly number[]): number {

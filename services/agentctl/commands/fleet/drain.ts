@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { countText } from "../../../core/text/count-text.ts";
 import type { Worker } from "../../../gen/agentd/v1/worker_pb.ts";
 import { durationFlag } from "../../global-options.ts";
 import { fullName, parseOnly } from "../../resource-name.ts";
@@ -68,7 +69,8 @@ async function waitForDrained(session: Session, name: string, short: string, end
     const worker = await session.workers.getWorker({ name }, { signal: session.signal });
     if (isDrained(worker)) return true;
     const busy = worker.status?.busy ?? 0;
-    if (busy !== shown) session.terminal.err(`worker/${short}: ${busy} attempts still run\n`);
+    if (busy !== shown)
+      session.terminal.err(`worker/${short}: ${countText(busy, "attempt")} still ${busy === 1 ? "runs" : "run"}\n`);
     shown = busy;
     if (session.now() >= endMs) return false;
     await delay(Math.min(pollMs, Math.max(1, endMs - session.now())), undefined, { signal: session.signal });

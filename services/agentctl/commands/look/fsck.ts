@@ -1,3 +1,4 @@
+import { countText } from "../../../core/text/count-text.ts";
 import { jobView } from "../../kinds/job-view.ts";
 import { formatTable } from "../../output/table.ts";
 import { fullName, parseOnly } from "../../resource-name.ts";
@@ -22,12 +23,14 @@ async function fsck(session: Session, words: readonly string[]): Promise<ExitCod
     const short = name.split("/").at(-1) ?? name;
     const reply = await session.jobs.fsckJob({ name }, { signal: session.signal });
     if (reply.differences.length === 0) {
-      session.terminal.out(`job/${short} sound: ${reply.tasks} tasks, ${reply.commits} merge commits, 0 differences\n`);
+      session.terminal.out(
+        `job/${short} sound: ${countText(reply.tasks, "task")}, ${countText(reply.commits, "merge commit")}, 0 differences\n`,
+      );
       continue;
     }
     isSound = false;
     const rows = reply.differences.map((found) => [found.invariant, found.subject, found.message]);
-    session.terminal.out(`job/${short} has ${reply.differences.length} differences\n`);
+    session.terminal.out(`job/${short} has ${countText(reply.differences.length, "difference")}\n`);
     session.terminal.out(`${formatTable(["INVARIANT", "SUBJECT", "MESSAGE"], rows)}\n`);
   }
   if (names.length === 0) session.terminal.err(`No jobs found in namespace ${session.namespace}.\n`);

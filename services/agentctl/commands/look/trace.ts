@@ -1,4 +1,5 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { countText } from "../../../core/text/count-text.ts";
 import type { Span } from "../../../gen/agentd/v1/trace_service_pb.ts";
 import { fullName, parseReferences, type ResourceReference, referenceText, UsageError } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
@@ -61,7 +62,7 @@ async function readTrace(session: Session, name: string): Promise<Trace> {
 function textOf(reference: ResourceReference, found: Trace, nowMs: number): string {
   const ends = found.spans.map(({ endMs }) => endMs ?? nowMs);
   const tookMs = Math.max(...ends) - Math.min(...found.spans.map(({ startMs }) => startMs));
-  const count = `${found.spans.length} span${found.spans.length === 1 ? "" : "s"}`;
+  const count = countText(found.spans.length, "span");
   const head = `${referenceText(reference)}  ${durationText(tookMs)}  ${count}  trace ${found.traceId}`;
   return `${head}\n\n${traceText(found.spans, nowMs)}\n\n* decided how long it took`;
 }

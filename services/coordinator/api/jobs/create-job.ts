@@ -5,6 +5,7 @@ import type { Job, JobHead, JobSpec, PlannedItem, RepositorySource } from "../..
 import type { AdmittedJob } from "../../../core/job/job-admission.ts";
 import { unprovenWarning } from "../../../core/job/unproven.ts";
 import { emptyPlan } from "../../../core/plan/plan-items.ts";
+import { countText } from "../../../core/text/count-text.ts";
 import { createBundle } from "../../../platform/git/bundle.ts";
 import { putObject } from "../../../platform/nats/objects/objects.ts";
 import type { Entry, Write } from "../../../platform/nats/store/store.ts";
@@ -254,7 +255,7 @@ function writesOf(job: Job, head: JobHead, request: Request | undefined, nowMs: 
 
 function createdText(job: Job): string {
   const { total, base } = job.status;
-  const tasks = total === undefined ? "tasks from a command" : `${total} tasks`;
+  const tasks = total === undefined ? "tasks from a command" : countText(total, "task");
   return `${tasks}, base ${base.commit.slice(0, 7)} ${base.ref}, branch ${job.spec.target.branch}`;
 }
 

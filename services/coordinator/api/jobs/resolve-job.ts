@@ -5,6 +5,7 @@ import type { PlannedItem } from "../../../core/job/job.ts";
 import type { AdmittedJob } from "../../../core/job/job-admission.ts";
 import { jobBounds } from "../../../core/job/job-bounds.ts";
 import { planItems } from "../../../core/plan/plan-items.ts";
+import { countText } from "../../../core/text/count-text.ts";
 import type { Repository } from "../../../platform/git/bare-repository.ts";
 import { isAncestor, resolveRef } from "../../../platform/git/bare-repository.ts";
 import { gitMessage } from "../../../platform/git/git-text.ts";
@@ -180,7 +181,7 @@ function checkItems(job: AdmittedJob, items: readonly PlannedItem[], where: stri
   const { plan } = job.spec;
   if (plan.kind === "glob" && items.length === 0) {
     const without = plan.exclude.length > 0 ? " that exclude leaves" : "";
-    const message = `${JSON.stringify(plan.glob)} matches no file${without} at ${where}, which has ${files} files`;
+    const message = `${JSON.stringify(plan.glob)} matches no file${without} at ${where}, which has ${countText(files, "file")}`;
     throw fieldError("GLOB_NO_MATCH", "spec.plan.forEach.glob", message);
   }
   if (items.length > jobBounds.itemsMax) {
