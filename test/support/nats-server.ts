@@ -10,6 +10,12 @@ import { workerInboxPrefix } from "../../services/platform/nats/server/worker-pe
 import { defaultLimits, type StoreLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 
+/** What a test may change of a server. */
+interface ServerSettings {
+  /** Whether it writes to disk before it acknowledges; default true. */
+  readonly isSyncAlways?: boolean;
+}
+
 /** A throw-away nats-server with fresh identities in a throw-away directory. */
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
@@ -22,8 +28,8 @@ export interface TestServer extends AsyncDisposable {
   connectSystem(): Promise<NatsLink>;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
-  /** Starts it again on the same port and data. */
-  restart(): Promise<void>;
+  /** Starts it again on the same port and data, with other settings when they are given. */
+  restart(other?: ServerSettings): Promise<void>;
 }
 
 /** A server with its streams, and the links of a coordinator and of worker `w1`. */
@@ -47,7 +53,7 @@ export async function startTestStreams(limits: Partial<StoreLimits> = {}): Promi
 const silent = pino({ level: process.env["AGENTD_TEST_LOG"] ?? "silent" });
 
 /** Starts a server on a free port; closing it closes its links, stops it and removes its directory. */
-export async function startTestServer(options: { readonly isSyncAlways?: boolean } = {}): Promise<TestServer> {
+export async function startTestServer(options: ServerSettings = {}): Promise<TestServer> {
   const signal = AbortSignal.timeout(110_000);
   const packageRoot = join(import.meta.dirname, "..", "..");
   const search = await findNatsServer({ packageRoot, pathVariable: process.env["PATH"] ?? "" }, signal);
@@ -55,8 +61,8 @@ export async function startTestServer(options: { readonly isSyncAlways?: boolean
   const binary = search.found.path;
   const directory = await mkdtemp(join(tmpdir(), "agentd-nats-"));
   const authority = await createAuthority();
-  const start = (port: number): Promise<RunningServer> =>
-    startNatsServer({ binary, directory, port, authority, ...options }, AbortSignal.timeout(110_000));
+  const start = (port: number, settings = options): Promise<RunningServer> =>
+    startNatsServer({ binary, directory, port, authority, ...settings }, AbortSignal.timeout(110_000));
   let running = await start(0);
   const { port, url } = running;
   const links: NatsLink[] = [];
@@ -82,8 +88,8 @@ export async function startTestServer(options: { readonly isSyncAlways?: boolean
       process.kill(running.pid, "SIGKILL");
       await running.exited;
     },
-    async restart() {
-      running = await start(port);
+    async restart(other) {
+      running = await start(port, other);
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(links.map((link) => link.close()));
