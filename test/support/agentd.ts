@@ -33,6 +33,10 @@ export interface TestAgentd extends AsyncDisposable {
   /** Starts it again on the same folder after {@link killAll} or {@link stop}. */
   restart(): Promise<void>;
   stop(): Promise<void>;
+  /** Exit code of the `agentd up` that was started last; null = a signal ended it. */
+  ended(): Promise<number | null>;
+  /** What `agentd up` itself printed and logged lately. */
+  output(): string;
   /** Log text of a part. */
   log(part: string): Promise<string>;
 }
@@ -126,7 +130,7 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
     ...(options.simArgs ?? []).map((arg) => `--sim-arg=${arg}`),
     ...(options.args ?? []),
   ];
-  let child = await launch(args, data, options.env);
+  let { child, output } = await launch(args, data, options.env);
   const readEndpoints = async () =>
     JSON.parse(await readFile(join(data, "endpoints.json"), "utf8")) as TestAgentd["endpoints"] & { workers: string[] };
   let endpoints = await readEndpoints();
@@ -162,10 +166,15 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
       }
     },
     async restart() {
-      child = await launch(args, data, options.env);
+      ({ child, output } = await launch(args, data, options.env));
       endpoints = await readEndpoints();
     },
     stop,
+    ended: () =>
+      child.exitCode !== null || child.signalCode !== null
+        ? Promise.resolve(child.exitCode)
+        : new Promise((resolve) => child.once("exit", resolve)),
+    output: () => output(),
     log: (part) => readFile(join(data, "logs", `${part}.log`), "utf8"),
     async [Symbol.asyncDispose]() {
       await stop();
@@ -174,7 +183,12 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
   };
 }
 
-async function launch(args: readonly string[], data: string, more: StartOptions["env"]): Promise<ChildProcess> {
+interface Launched {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+}
+
+async function launch(args: readonly string[], data: string, more: StartOptions["env"]): Promise<Launched> {
   const env = { ...process.env, ...more };
   const child = spawn(agentdBin, [...args], { cwd: tmpdir(), env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -187,7 +201,7 @@ async function launch(args: readonly string[], data: string, more: StartOptions[
     child.stderr.setEncoding("utf8").on("data", collect);
     child.once("exit", (code) => reject(new Error(`agentd up on ${data} ended with ${code}:\n${output}`)));
   });
-  return child;
+  return { child, output: () => output };
 }
 
 /**
