@@ -60,6 +60,8 @@ export interface KnownChanges {
   readonly paths: ReadonlySet<string>;
   /** Nothing else can have changed: the tree is not looked at. */
   readonly isAll: boolean;
+  /** Of that harvest, as far as it gave a commit that is kept elsewhere: used again, and empty where nothing has changed since. */
+  readonly last?: { readonly commit: string; readonly repository: Repository };
 }
 
 const PATHS_BYTES_MAX = 256 * 1024 * 1024;
@@ -78,13 +80,9 @@ const IN_PROCESS_FILES_MAX = 2_000;
  * @throws AgentdError LIMIT_EXCEEDED when too much was changed, DISK_FULL, INTERNAL.
  */
 export async function harvest(worktree: Worktree, options: HarvestOptions, signal: AbortSignal): Promise<Harvest> {
-  const { cache, base, tree } = worktree;
-  const gitDir = join(worktree.directory, `harvest-${randomBytes(6).toString("hex")}.git`);
-  await writeGitDirectory(gitDir, { cache, head: base, isBare: true });
-  // Without the tree, so that it can be used after the tree was removed.
-  const { searchPath } = cache.git.settings;
-  const plain = createGit({ gitDir, ...(searchPath === undefined ? {} : { searchPath }) });
-  const repository: Repository = { gitDir, objectDirectory: join(gitDir, "objects"), git: plain };
+  const { cache, tree } = worktree;
+  const repository = options.known?.last?.repository ?? (await newRepository(worktree));
+  const { gitDir } = repository;
   const indexFile = join(gitDir, "index");
   const git = worktreeGit(cache.git, { gitDir, tree, indexFile });
 
@@ -106,6 +104,15 @@ export async function harvest(worktree: Worktree, options: HarvestOptions, signa
   const { commit, changes } = await commitChanges(git, staged, options, signal);
   if (options.isBrief === true) return { ...unchanged, commit };
   return changes.length === 0 ? unchanged : { ...unchanged, commit, changes };
+}
+
+async function newRepository({ cache, base, directory }: Worktree): Promise<Repository> {
+  const gitDir = join(directory, `harvest-${randomBytes(6).toString("hex")}.git`);
+  await writeGitDirectory(gitDir, { cache, head: base, isBare: true });
+  // Without the tree, so that it can be used after the tree was removed.
+  const { searchPath } = cache.git.settings;
+  const git = createGit({ gitDir, ...(searchPath === undefined ? {} : { searchPath }) });
+  return { gitDir, objectDirectory: join(gitDir, "objects"), git };
 }
 
 /** Looks for changes without starting git, which costs more than all else of a small tree; undefined where that must be. */
@@ -154,8 +161,9 @@ async function commitFewChanges(
   const diffFile = options.diffFile === undefined ? {} : { diffFile: options.diffFile };
   const changes = { removed: staged.removed.map(toPath), files: staged.files.map(toPath) };
   const { entries } = options.index;
+  const known = options.known?.last === undefined ? {} : { known: options.known.last.commit };
   return await commitFew(
-    { cache, base, entries, tree, changes, message, author, objectDirectory, ...diffFile },
+    { cache, base, entries, tree, changes, message, author, objectDirectory, ...diffFile, ...known },
     signal,
   );
 }

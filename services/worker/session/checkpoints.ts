@@ -3,6 +3,7 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { changingTools } from "../../agent/tools/changing-tools.ts";
 import type { Checkpoint, TurnRecord } from "../../agent/transcript.ts";
+import type { Repository } from "../../platform/git/bare-repository.ts";
 import { createResultBundle } from "../../platform/git/bundle.ts";
 import { harvest } from "../../platform/git/harvest.ts";
 import type { Worktree } from "../../platform/git/worktree.ts";
@@ -52,6 +53,8 @@ interface Known {
   readonly paths: Set<string>;
   /** A command has run since: it may have changed anything. */
   hasRun: boolean;
+  /** Of the last harvest. */
+  repository?: Repository;
 }
 
 /** Checkpoints of one attempt's tree. */
@@ -92,10 +95,13 @@ export function createCheckpoints(deps: CheckpointDeps): Checkpoints {
 async function store(deps: CheckpointDeps, known: Known, signal: AbortSignal): Promise<Checkpoint> {
   const { worktree } = deps;
   const bounds = { maxFiles: filesMax, maxBytes: filesBytesMax, isBrief: true };
-  const found = { paths: known.paths, isAll: !known.hasRun };
+  const { paths, repository: used } = known;
+  const last = used === undefined ? {} : { last: { commit: known.stored?.commit ?? "", repository: used } };
+  const found = { paths, isAll: !known.hasRun, ...last };
   const taken = await harvest(worktree, { message: "Checkpoint\n", author, ...bounds, known: found }, signal);
   for (const path of taken.touched) known.paths.add(path);
   known.hasRun = false;
+  known.repository = taken.repository;
   const file = join(worktree.directory, `checkpoint-${randomUUID()}.bundle`);
   try {
     const { commit, repository, objects } = taken;
@@ -107,6 +113,5 @@ async function store(deps: CheckpointDeps, known: Known, signal: AbortSignal): P
     return { commit, object: await deps.upload(file, signal) };
   } finally {
     await rm(file, { force: true });
-    await rm(taken.repository.gitDir, { recursive: true, force: true });
   }
 }

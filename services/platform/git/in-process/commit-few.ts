@@ -25,6 +25,8 @@ export interface FewChanges {
   readonly objectDirectory: string;
   /** Where the unified diff is written; absent where nobody reads it: no `changes` are told then either. */
   readonly diffFile?: string;
+  /** A commit whose objects need not be written. */
+  readonly known?: string;
 }
 
 /** A commit that was made without git; of no changes none. */
@@ -79,6 +81,7 @@ export async function commitFew(few: FewChanges, signal: AbortSignal): Promise<F
       few.diffFile === undefined ? new Map() : await diffAll(reader, { before, after, contents }, signal);
     const commit = commitObject({ tree: now.root, parent: few.base, who: few.author, message: few.message });
     if (diffs === undefined || commit === undefined) return undefined;
+    if (commit.name === few.known) return { commit: commit.name, changes: [], objects: [], few: new Map() };
     const blobs = [...contents.values()].map(({ content }) => newObject("blob", content));
     const trees = [...now.trees.values()].filter(({ name }) => !old.trees.has(name));
     const objects = new Map([...blobs, ...trees, commit].map((object) => [object.name, object]));
