@@ -96,7 +96,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
       async withTree({ repository, commit, scope }, use, signal) {
         const space = createSpace({ uid: scope, task: "setup", attempt: 1 });
         try {
-          return await use(await space.addTree({ repository, commit }, "setup", signal));
+          return await use(await space.addTree({ repository, commit, isCheckout: true }, "setup", signal));
         } finally {
           await space.end();
         }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import PQueue from "p-queue";
@@ -139,4 +139,13 @@ test("without overlays a small repository is checked out as it is, and nothing i
   await source.settled();
   expect(await readFile(join(tree.tree, "a.txt"), "utf8")).toBe("a\n");
   expect(existsSync(join(folder, "spare"))).toBe(false);
+});
+
+test.skipIf(!hasOverlays)("gives a check-out where what is made in the tree is to be moved out of it", async () => {
+  source = await open(true, 2);
+  const place = { repository, commit, isCheckout: true as const };
+  const { tree } = await source.add(place, place, join(folder, "trees", "setup"), signal);
+  expect(mounts()).toBe(0);
+  await mkdir(join(tree, "node_modules"));
+  await rename(join(tree, "node_modules"), join(folder, "moved"));
 });

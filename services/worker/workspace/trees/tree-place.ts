@@ -8,6 +8,8 @@ export interface TreePlace {
   readonly commit: string;
   /** All that it changes of its base, where that is little and known. */
   readonly few?: FewFiles;
+  /** Never an overlay: what is made in such a tree is moved out of it, and out of an overlay nothing can be renamed. */
+  readonly isCheckout?: true;
 }
 
 /** A file name for the place: the same commit in another repository has other trees, for theirs name its objects. */

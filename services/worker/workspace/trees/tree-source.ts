@@ -58,8 +58,8 @@ export function createTreeSource(options: TreeSourceOptions): TreeSource {
   return {
     async add(wanted, base, directory, signal) {
       const { repository: cache, commit } = wanted;
-      const isMadeAhead = await isLarge(base, signal);
-      if (!isMadeAhead && !hasSmallOverlays) {
+      const isMadeAhead = wanted.isCheckout !== true && (await isLarge(base, signal));
+      if (wanted.isCheckout === true || (!isMadeAhead && !hasSmallOverlays)) {
         return await heavy.add(() => createWorktree({ cache, commit, directory }, signal));
       }
       const spare = isMadeAhead ? await spares.take(base, directory) : undefined;
