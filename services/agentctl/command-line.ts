@@ -40,7 +40,7 @@ export async function runCommandLine(deps: CommandLineDeps): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     const { errorText } = await import("./output/error-text.ts");
-    deps.terminal.err(errorText(error, "", false));
+    deps.terminal.err(errorText(error, { server: "", isTls: false }, false));
     return error instanceof UsageError ? exitCodes.usage : exitCodes.error;
   }
 }
@@ -205,12 +205,13 @@ async function runVerb(
   options: unknown,
 ): Promise<ExitCode> {
   const place: Place = { ...deps, globals, now: () => Date.now() };
-  let server = "";
+  let called = { server: "", isTls: false };
   try {
     if (verb.kind === "local") return await verb.run(place, words, options);
     const timeoutMs = requestTimeoutMs(globals);
     const [target, { connect }] = await Promise.all([resolveTarget(globals, deps.env), import("./connect.ts")]);
-    server = target.server;
+    const { server } = target;
+    called = { server, isTls: target.tls !== undefined };
     await using connection = connect(target, timeoutMs);
     return await verb.run({ ...place, ...connection.clients, namespace: target.namespace, server }, words, options);
   } catch (error) {
@@ -219,7 +220,7 @@ async function runVerb(
       return exitCodes.interrupted;
     }
     const { errorText } = await import("./output/error-text.ts");
-    deps.terminal.err(errorText(error, server, globals.verbose >= 6));
+    deps.terminal.err(errorText(error, called, globals.verbose >= 6));
     return error instanceof UsageError ? exitCodes.usage : exitCodes.error;
   }
 }

@@ -8,6 +8,8 @@ export interface GlobalOptions {
   readonly namespace?: string;
   readonly tokenFile?: string;
   readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
   readonly requestTimeout?: string;
   readonly verbose: number;
 }
@@ -19,6 +21,8 @@ export const globalFlags = [
   ["-n, --namespace <name>", "namespace (default: the context's, else default)"],
   ["--token-file <file>", "holds the token (default: AGENTD_TOKEN_FILE, AGENTD_TOKEN, the context's)"],
   ["--ca-file <file>", "certificates to trust, for TLS (default: AGENTD_CA_FILE, the context's, the system's)"],
+  ["--cert-file <file>", "certificate to show, for TLS (default: AGENTD_CERT_FILE, the context's)"],
+  ["--key-file <file>", "private key of --cert-file (default: AGENTD_KEY_FILE, the context's)"],
   ["--request-timeout <duration>", "bound of one call; 0 for none; watches and uploads go on (default: 90s)"],
   ["-v, --verbose <level>", "6 shows stack traces"],
 ] as const;

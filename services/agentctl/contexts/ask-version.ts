@@ -36,7 +36,7 @@ async function askOver(socket: Socket, { server, tls }: Target, signal: AbortSig
     const session =
       tls === undefined
         ? connect(`http://${server}`, { createConnection: () => socket })
-        : connect(`https://${server}`, { ...(tls.ca === undefined ? {} : { ca: tls.ca }), socket });
+        : connect(`https://${server}`, { ...(tls.ca === undefined ? {} : { ca: tls.ca }), ...tls.client, socket });
     const finish = (answer: VersionAnswer): void => {
       session.destroy();
       resolve(answer);

@@ -14,6 +14,9 @@ export interface Context {
   readonly namespace?: string;
   readonly tokenFile?: string;
   readonly caFile?: string;
+  /** Certificate that is shown to the server, and its private key. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
 }
 
 /** What the configuration file holds. */
@@ -22,7 +25,7 @@ export interface ClientConfig {
   readonly contexts: readonly Context[];
 }
 
-const fields = ["name", "server", "namespace", "tokenFile", "caFile"] as const;
+const fields = ["name", "server", "namespace", "tokenFile", "caFile", "certFile", "keyFile"] as const;
 
 /** `AGENTD_CONFIG`, else `$XDG_CONFIG_HOME/agentd/config.yaml`, else `~/.config/agentd/config.yaml`. */
 export function configPath(env: Environment): string {

@@ -22,6 +22,8 @@ export interface Target {
 export interface TargetTls {
   /** Certificates to trust, PEM; absent means those of the system. */
   readonly ca?: Buffer;
+  /** Shown to a server that asks for one, PEM. */
+  readonly client?: { readonly cert: Buffer; readonly key: Buffer };
   /** Sent as `authorization: Bearer …`. */
   readonly token?: string;
 }
@@ -44,17 +46,27 @@ export async function resolveTarget(globals: GlobalOptions, env: Environment): P
   const { server: address, context } = await choose(globals, env);
   const folder = dirname(configPath(env));
   const caFile = globals.caFile ?? env["AGENTD_CA_FILE"] ?? fromContext(context?.caFile, folder);
-  const { server, isTls } = parseAddress(address, caFile !== undefined && caFile !== "");
+  const clientFiles = clientFilesOf(globals, env, context, folder);
+  const { server, isTls } = parseAddress(address, Boolean(caFile) || clientFiles !== undefined);
   const namespace = globals.namespace ?? context?.namespace ?? "default";
   const problem = dnsLabelProblem(namespace);
   if (problem !== undefined) throw new UsageError(`the namespace cannot be used: ${problem}`);
   if (!isTls) {
-    refusePlainToken(server, globals.tokenFile ?? context?.tokenFile);
+    refusePlain(server, globals.tokenFile ?? context?.tokenFile, clientFiles?.cert);
     return { server, namespace };
   }
   const ca = caFile ? await readNamed(caFile, "--ca-file") : undefined;
   const token = await findToken(globals, env, context && fromContext(context.tokenFile, folder));
-  return { server, namespace, tls: { ...(ca === undefined ? {} : { ca }), ...(token === undefined ? {} : { token }) } };
+  const client = clientFiles && (await readClientFiles(clientFiles));
+  return {
+    server,
+    namespace,
+    tls: {
+      ...(ca === undefined ? {} : { ca }),
+      ...(client === undefined ? {} : { client }),
+      ...(token === undefined ? {} : { token }),
+    },
+  };
 }
 
 async function choose(globals: GlobalOptions, env: Environment): Promise<Choice> {
@@ -88,11 +100,42 @@ export function parseAddress(address: string, hasCa: boolean): { readonly server
   return { server: hasPort ? host : `${host}:${scheme === "https" ? 443 : portDefault}`, isTls };
 }
 
-function refusePlainToken(server: string, tokenFile: string | undefined): void {
-  if (tokenFile === undefined) return;
-  throw new UsageError(
-    `${tokenFile} would be sent to ${server} in plain text; write https://${server}, or name the certificate with --ca-file`,
-  );
+/** Also on this machine itself: whoever can listen on the port while agentd is down would get the token. */
+function refusePlain(server: string, tokenFile: string | undefined, certFile: string | undefined): void {
+  const how = `write https://${server}, or name the certificate with --ca-file`;
+  if (tokenFile !== undefined) throw new UsageError(`${tokenFile} would be sent to ${server} in plain text; ${how}`);
+  if (certFile !== undefined) throw new UsageError(`${certFile} can be shown over TLS only; ${how}`);
+}
+
+interface ClientFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** @throws UsageError where one of the two is missing */
+function clientFilesOf(
+  globals: GlobalOptions,
+  env: Environment,
+  context: Context | undefined,
+  folder: string,
+): ClientFiles | undefined {
+  const cert = globals.certFile || env["AGENTD_CERT_FILE"] || fromContext(context?.certFile, folder);
+  const key = globals.keyFile || env["AGENTD_KEY_FILE"] || fromContext(context?.keyFile, folder);
+  if (!cert && !key) return undefined;
+  if (cert && key) return { cert, key };
+  throw new UsageError(cert ? `--cert-file ${cert} needs --key-file` : `--key-file ${key} needs --cert-file`);
+}
+
+async function readClientFiles(files: ClientFiles): Promise<NonNullable<TargetTls["client"]>> {
+  const [cert, key] = await Promise.all([readNamed(files.cert, "--cert-file"), readNamed(files.key, "--key-file")]);
+  const { createSecureContext } = await import("node:tls");
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const reason = (error as Error).message.replace(/^error:[^:]*:[^:]*:[^:]*:/, "");
+    throw new UsageError(`--cert-file ${files.cert} and --key-file ${files.key} do not go together: ${reason}`);
+  }
+  return { cert, key };
 }
 
 async function findToken(

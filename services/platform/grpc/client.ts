@@ -51,6 +51,8 @@ export interface ChannelOptions {
   /** Present for TLS; `ca` holds the certificates to trust (PEM), absent those of the system. */
   readonly tls?: {
     readonly ca?: Buffer;
+    /** Certificate chain and private key (PEM) that are shown to a server that asks for them. */
+    readonly client?: { readonly cert: Buffer; readonly key: Buffer };
     /** Sent with every call as `authorization: Bearer …`. */
     readonly token?: string;
   };
@@ -95,7 +97,7 @@ type Output = MessageShape<DescMethod["output"]>;
 /** A token is bound to the encrypted channel: grpc-js sends it over no other. */
 function channelCredentials({ tls }: ChannelOptions): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
-  const channel = credentials.createSsl(tls.ca ?? null);
+  const channel = credentials.createSsl(tls.ca ?? null, tls.client?.key ?? null, tls.client?.cert ?? null);
   const { token } = tls;
   if (token === undefined) return channel;
   const call = credentials.createFromMetadataGenerator((_, done) => {

@@ -1,6 +1,7 @@
 import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, isMessage, toBinary } from "@bufbuild/protobuf";
 import { AgentdError } from "../../core/errors.ts";
+import { CallError } from "./status.ts";
 
 /** Messages that are sent more than once, with their bytes from the first time on. */
 const repeated = new WeakMap<object, Buffer | "not yet">();
@@ -69,7 +70,11 @@ function children(value: unknown): readonly Message[] {
   return Object.values(value).filter((each) => isMessage(each));
 }
 
-/** The message in a server's answer; fields that a newer server added are left alone. */
+/** The message in a server's answer; fields that a newer server added are left alone. @throws CallError INTERNAL where it is none */
 export function decodeAnswer<D extends DescMessage>(desc: D, bytes: Uint8Array): MessageShape<D> {
-  return fromBinary(desc, bytes);
+  try {
+    return fromBinary(desc, bytes);
+  } catch (cause) {
+    throw new CallError("INTERNAL", `it is no ${desc.typeName}`, cause);
+  }
 }

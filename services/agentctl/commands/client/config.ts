@@ -40,8 +40,12 @@ const getContexts = localVerb<{ readonly output?: string }>({
       context.namespace ?? "default",
       context.tokenFile ?? "",
       context.caFile ?? "",
+      context.certFile ?? "",
     ]);
-    return done(place, formatTable(["CURRENT", "NAME", "SERVER", "NAMESPACE", "TOKENFILE", "CAFILE"], rows));
+    return done(
+      place,
+      formatTable(["CURRENT", "NAME", "SERVER", "NAMESPACE", "TOKENFILE", "CAFILE", "CERTFILE"], rows),
+    );
   },
 });
 
@@ -81,17 +85,25 @@ const setContext = localVerb({
     "config set-context prod --server https://agentd.example:7410 --token-file ~/.config/agentd/prod.token",
     "config set-context prod --namespace web",
     "config set-context lab --server https://10.0.0.7:7410 --ca-file lab-ca.pem",
+    "config set-context ops --server https://10.0.0.7:7410 --cert-file me.pem --key-file me.key",
   ],
-  // --server, --namespace, --token-file and --ca-file stand on every command.
+  // --server, --namespace, --token-file, --ca-file, --cert-file and --key-file stand on every command.
   flags: [],
   async run(place, [name = ""]) {
-    const { server, namespace, tokenFile, caFile } = place.globals;
+    const { server, namespace, tokenFile, caFile, certFile, keyFile } = place.globals;
     if (!/^[\w.@-]{1,128}$/.test(name))
       throw new UsageError(`"${name}" is no name for a context; use letters, digits, . _ @ -`);
     if (server !== undefined) parseAddress(server, false);
     const config = await readConfig(place.env);
     const before = config.contexts.find((context) => context.name === name);
-    const given = { server, namespace, tokenFile: absolute(place, tokenFile), caFile: absolute(place, caFile) };
+    const given = {
+      server,
+      namespace,
+      tokenFile: absolute(place, tokenFile),
+      caFile: absolute(place, caFile),
+      certFile: absolute(place, certFile),
+      keyFile: absolute(place, keyFile),
+    };
     const merged = mergeContext(name, before, given);
     const contexts =
       before === undefined
