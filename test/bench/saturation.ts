@@ -14,8 +14,8 @@ export async function saturationBench({ isSmall }: BenchOptions): Promise<readon
   const slots = isSmall ? 4 : 128;
   const count = 10 * slots;
   using repository = createBenchRepository(20);
-  // An answer of some 30 tokens takes 4 s: what a large model takes for one of some hundreds.
-  await using engine = await startEngine([`--slots=${slots}`, `--decode-ms-per-token=${isSmall ? 10 : 130}`]);
+  // An answer of some 30 tokens takes 15 s: what a large model that shares its engine takes for some hundreds (30 a second).
+  await using engine = await startEngine([`--slots=${slots}`, `--decode-ms-per-token=${isSmall ? 10 : 500}`]);
   const prompt = `Add the line "export const kept = \\"old\\";" to ${fileName(0)}\nCreate made/{{item}}.ts with the text "x"`;
   // Agents at git and at their checks do not use the engine: half as many again keep it busy meanwhile.
   await using agentd = await startWhole(engine.ready.url, { slots: Math.ceil(slots * 0.75), workers: 2 });
