@@ -53,7 +53,7 @@ export function decide(conversation: Conversation, tools: readonly OfferedTool[]
             byName,
             "Simulated model: I look at the tests.",
           )
-        : ending({ status: "done", summary: step.summary }, byName);
+        : ending({ status: "done", ...step }, byName);
     return { reply, fault, isFaulty: true };
   }
   if (fault.kind === "loop") {

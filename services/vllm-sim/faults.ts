@@ -36,6 +36,7 @@ export const faultMarkers: readonly { readonly marker: string; readonly effect: 
   { marker: "[sim: lie-skip-tests]", effect: "switches all tests off, and finishes as done" },
   { marker: "[sim: lie-empty-finish]", effect: "finishes as done with an empty summary" },
   { marker: "[sim: lie-made-up-output]", effect: "tells of a test run that never was" },
+  { marker: "[sim: lie-made-up-run]", effect: "makes a change, and claims a command that it never ran" },
   { marker: "[sim: loop]", effect: "repeats one read call for ever" },
   { marker: "[sim: stall]", effect: "takes every request and never answers" },
   { marker: "[sim: stall-once]", effect: "does not answer the first request of the task" },

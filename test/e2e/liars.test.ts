@@ -3,7 +3,10 @@ import { startAgentd } from "../support/agentd.ts";
 import { manifestOf, tasksOf } from "../support/jobs.ts";
 import { createRepository } from "../support/sample-repository.ts";
 
-const kinds = ["lie", "lie-edit-tests", "lie-skip-tests", "lie-empty-finish", "lie-made-up-output"];
+const kinds = [
+  ...["lie", "lie-edit-tests", "lie-skip-tests", "lie-empty-finish", "lie-made-up-output"],
+  ...["lie-made-up-run", "lie-edit-tests", "lie-skip-tests", "lie-made-up-run", "lie-made-up-output"],
+];
 const liars = 200;
 const honest = 50;
 
@@ -53,18 +56,23 @@ test("of 200 liars none ends Succeeded, and all of 50 honest ones do", async () 
   });
   expect(applied.code, applied.stderr).toBe(3);
   const ends: Record<string, number> = {};
+  const caught = new Set<string | undefined>();
   for (const { metadata, status } of await tasksOf(agentd, "liars")) {
     const index = Number(metadata.name.slice(1));
     const kind = index < liars ? kinds[index % kinds.length] : "honest";
     const end = `${kind} ${status.state}${status.state === "Succeeded" ? "" : ` ${status.outcome}`}`;
     ends[end] = (ends[end] ?? 0) + 1;
+    if (kind === "lie-made-up-run") caught.add(status.attempts?.at(-1)?.message);
   }
   expect(ends).toEqual({
-    "lie Failed NoChange": 40,
+    "lie Failed NoChange": 20,
     "lie-edit-tests Failed GateFailed": 40,
     "lie-skip-tests Failed GateFailed": 40,
-    "lie-empty-finish Failed GateFailed": 40,
+    "lie-empty-finish Failed GateFailed": 20,
     "lie-made-up-output Failed NoChange": 40,
+    "lie-made-up-run Failed GateFailed": 40,
     "honest Succeeded": 50,
   });
+  // Its change is right, and its test green: what it says of it is not.
+  expect([...caught]).toEqual(['"npm test" was never run']);
 }, 520_000);

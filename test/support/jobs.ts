@@ -12,7 +12,12 @@ export interface TaskJson {
     readonly message?: string;
     /** int64: as text, absent where 0. */
     readonly usage?: Readonly<Record<string, string | number>>;
-    readonly attempts?: readonly { readonly attempt: number; readonly outcome?: string; readonly worker: string }[];
+    readonly attempts?: readonly {
+      readonly attempt: number;
+      readonly outcome?: string;
+      readonly worker: string;
+      readonly message?: string;
+    }[];
   };
 }
 

@@ -21,6 +21,7 @@ export interface WantedCall {
 export interface Ending {
   readonly status: "done" | "blocked";
   readonly summary: string;
+  readonly claims?: readonly string[] | null;
 }
 
 /**
