@@ -160,7 +160,7 @@ async function namesOf(
   await using connection = connect(target, namesTimeoutMs);
   const { namespace, server } = target;
   const session = { ...place, globals, ...connection.clients, namespace, server };
-  const query = { namespace, labelSelector: "", fieldSelector: "" };
+  const query = { namespace, labelSelector: "", fieldSelector: "", columns: "table" } as const;
   const lists = await Promise.all(
     kinds.map(async (kind) => {
       const view = viewOfKind(kind);

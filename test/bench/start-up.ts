@@ -44,7 +44,8 @@ export async function startUpBench({ isSmall }: BenchOptions): Promise<readonly 
   const rounds = isSmall ? 3 : 25;
   const tasks = isSmall ? 20 : 1_000;
   await using api = await startNode<{ address: string }>(apiMain, [String(tasks)]);
-  const version = compare(["version"], rounds);
+  const version = compare(["version", "--server", "127.0.0.1:1"], rounds);
+  const answered = compare(["version", "--server", api.ready.address], rounds);
   const list = compare(["--server", api.ready.address, "get", "tasks"], rounds);
   const baseline = "`node -e 0`";
   return [
@@ -55,6 +56,14 @@ export async function startUpBench({ isSmall }: BenchOptions): Promise<readonly 
       baseline,
       target: { is: "at most", value: 4 },
       detail: version.detail,
+    },
+    {
+      name: "`agentctl version`, the server's too",
+      value: answered.ratio,
+      unit: "×",
+      baseline,
+      target: { is: "at most", value: 4 },
+      detail: answered.detail,
     },
     {
       name: `\`agentctl get tasks\` of ${tasks} tasks`,

@@ -20,6 +20,8 @@ export interface Query {
   readonly namespace: string;
   readonly labelSelector: string;
   readonly fieldSelector: string;
+  /** Only what this form of a table shows is needed of each; a kind whose resources are small ignores it. */
+  readonly columns?: "table" | "wide";
 }
 
 /** A change of a watched resource; bookmarks are left out. */

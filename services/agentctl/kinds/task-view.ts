@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Task, TaskSchema } from "../../gen/agentd/v1/task_pb.ts";
-import { taskTable } from "../output/task-table.ts";
+import { taskTable, taskTableFields } from "../output/task-table.ts";
 import { taskWord } from "../resource-name.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
 
@@ -13,9 +13,11 @@ export const taskView: ResourceKindView<Task> = {
   word: (task) => taskWord({ job: task.job, name: task.metadata?.name ?? "" }),
   table: taskTable,
   get: (session, name) => session.tasks.getTask({ name }, { signal: session.signal }),
-  list: (session, { namespace, labelSelector, fieldSelector }) =>
+  list: (session, { namespace, labelSelector, fieldSelector, columns }) =>
     readPages(async (pageToken) => {
-      const request = { parent: `namespaces/${namespace}/jobs/-`, pageSize, pageToken, labelSelector, fieldSelector };
+      const selectors = { labelSelector, fieldSelector };
+      const readMask = columns === undefined ? {} : { readMask: { paths: [...taskTableFields(columns === "wide")] } };
+      const request = { parent: `namespaces/${namespace}/jobs/-`, pageSize, pageToken, ...selectors, ...readMask };
       const { tasks, ...page } = await session.tasks.listTasks(request, { signal: session.signal });
       return { ...page, items: tasks };
     }),

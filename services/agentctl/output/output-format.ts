@@ -41,6 +41,12 @@ function parseJsonPath(text: string): OutputFormat {
   }
 }
 
+/** What of each resource a list in this form needs; empty where all of it. */
+export function columnsOf({ kind }: OutputFormat): { readonly columns?: "table" | "wide" } {
+  if (kind === "wide") return { columns: "wide" };
+  return kind === "table" || kind === "name" ? { columns: "table" } : {};
+}
+
 /** The `-o` flag. */
 export const outputFlag = {
   flags: "-o, --output <format>",

@@ -17,6 +17,16 @@ function workerOf(task: Task): string {
   return task.status?.worker || task.status?.attempts.at(-1)?.worker || "-";
 }
 
+/** The fields that {@link taskTable} and a task's word need, as a read mask names them. */
+export function taskTableFields(isWide: boolean): readonly string[] {
+  const fields = [
+    ...["metadata.name", "metadata.namespace", "metadata.create_time", "job"],
+    ...["status.state", "status.outcome", "status.attempt", "status.worker", "status.attempts.worker"],
+    ...["status.usage.turns", "status.usage.input_tokens", "status.usage.output_tokens"],
+  ];
+  return isWide ? [...fields, "spec.item", "status.landed_commit", "status.message"] : fields;
+}
+
 /** Tasks as `agentctl get tasks` shows them. */
 export function taskTable(tasks: readonly Task[], view: TableView): string {
   const { nowMs, isWide, hasNamespace } = view;

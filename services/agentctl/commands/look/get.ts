@@ -1,7 +1,7 @@
 import { viewOfKind } from "../../kinds/kind-views.ts";
 import { printKinds, refuseSelectors } from "../../kinds/print-kinds.ts";
 import type { Query, ResourceKindView } from "../../kinds/resource-view.ts";
-import { type OutputFormat, outputFlag, parseOutput } from "../../output/output-format.ts";
+import { columnsOf, type OutputFormat, outputFlag, parseOutput } from "../../output/output-format.ts";
 import { printResources } from "../../output/print-resources.ts";
 import {
   fullName,
@@ -90,7 +90,7 @@ async function getKinds(session: Session, word: string, options: GetOptions, out
   if (options.watch === true) throw new UsageError("watch one kind at a time");
   const { selector: labelSelector = "", fieldSelector = "", allNamespaces = false } = options;
   const namespace = allNamespaces ? "-" : session.namespace;
-  const query = { namespace, labelSelector, fieldSelector };
+  const query = { namespace, labelSelector, fieldSelector, ...columnsOf(output) };
   await printKinds(session, kinds, query, { output, allNamespaces, noHeaders: !options.headers });
   return exitCodes.done;
 }
@@ -113,7 +113,7 @@ function readAsked(session: Session, words: readonly string[], options: GetOptio
   // A watch of one name asks the server for no other.
   const named = only !== undefined && rest.length === 0 ? `metadata.name=${only.name}` : "";
   refuseSelectors(kind, { namespace, labelSelector, fieldSelector });
-  const query = { namespace, labelSelector, fieldSelector: fieldSelector || named };
+  const query = { namespace, labelSelector, fieldSelector: fieldSelector || named, ...columnsOf(output) };
   return { view: viewOfKind(kind), references, query, output, options };
 }
 

@@ -6,17 +6,21 @@ import type { AttemptSchema, CheckResultSchema, TaskSchema, TaskSpecSchema } fro
 import type { Entry } from "../../../platform/nats/store/store.ts";
 import { checkMessage, conditionMessage, duration, metadataMessage, time, usageMessage } from "../convert-resource.ts";
 
-/** A task as the API gives it: rendered with its job's template, which is absent when the job was just deleted. */
+/**
+ * A task as the API gives it: rendered with its job's template, which is absent when the job was just deleted. Without its spec where
+ * nobody asks for that.
+ */
 export function taskMessage(
   entry: Entry<Task>,
   job: Job | undefined,
   waitingFor: string,
+  isSpecWanted = true,
 ): MessageInitShape<typeof TaskSchema> {
   const { metadata, job: jobName, status } = entry.value;
   return {
     metadata: metadataMessage(metadata, entry.revision),
     job: jobName,
-    spec: specMessage(entry.value, job),
+    ...(isSpecWanted ? { spec: specMessage(entry.value, job) } : {}),
     status: {
       state: status.state,
       attempt: status.attempt,

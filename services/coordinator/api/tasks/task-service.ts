@@ -2,6 +2,7 @@ import type { Job } from "../../../core/job/job.ts";
 import type { JobName } from "../../../core/resource-name.ts";
 import { parseJobName, parseTaskName } from "../../../core/resource-name.ts";
 import type { Task } from "../../../core/task/task.ts";
+import { TaskSchema } from "../../../gen/agentd/v1/task_pb.ts";
 import type { TaskService } from "../../../gen/agentd/v1/task_service_pb.ts";
 import type { ServiceImpl } from "../../../platform/grpc/service-definition.ts";
 import type { Entry, ResourceStore } from "../../../platform/nats/store/store.ts";
@@ -9,6 +10,7 @@ import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
 import { findAnyTask, findJob, findTask } from "../find-resource.ts";
 import { readPageToken } from "../listing/list-page.ts";
 import type { ListSnapshots } from "../listing/list-snapshot.ts";
+import { masked, parseReadMask, type ReadMask, wants } from "../listing/read-mask.ts";
 import { parseSelectors, selection, selectionText, taskFields } from "../listing/select.ts";
 import { createSharedChanges } from "../listing/shared-changes.ts";
 import { type WatchEvent, watchChanges } from "../listing/watch-changes.ts";
@@ -28,11 +30,14 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
   const { store } = deps;
   const find = (name: string) => findTask(store, parseTaskName("name", name));
   const findAny = (name: string) => findAnyTask(store, parseTaskName("name", name));
-  const message = (entry: Entry<Task>) => {
+  const message = (entry: Entry<Task>, mask?: ReadMask) => {
     const { metadata, job: name } = entry.value;
     const job = store.get<Job>(keys.job(metadata.namespace, name))?.value;
     const own = job?.metadata.uid === metadata.uid ? job : undefined;
-    return taskMessage(entry, own, own === undefined ? "" : deps.waiting.waitingFor(entry.value, own));
+    // What costs something is made where it is wanted.
+    const isWaitWanted = own !== undefined && wants(mask, "status", "waitingFor");
+    const waitingFor = isWaitWanted ? deps.waiting.waitingFor(entry.value, own) : "";
+    return masked(taskMessage(entry, own, waitingFor, wants(mask, "spec")), mask);
   };
   const changeMessage = createSharedChanges(({ type, entry, resourceVersion }: WatchEvent<Task>) => ({
     type,
@@ -47,11 +52,12 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
       const { parent, pageSize, pageToken } = request;
       const of = parseJobName("parent", parent, true);
       const isSelected = parseSelectors(request, taskFields);
+      const mask = parseReadMask(request.readMask, TaskSchema);
       const token = readPageToken(pageToken, `tasks ${parent} ${selectionText(request)}`);
       const list = () => tasksOf(store, of).filter(({ value }) => isSelected(value));
       const page = deps.snapshots.page(pageSize, token, placeOf, list);
       return {
-        tasks: page.entries.map(message),
+        tasks: page.entries.map((entry) => message(entry, mask)),
         nextPageToken: page.nextPageToken,
         resourceVersion: String(page.revision),
       };
