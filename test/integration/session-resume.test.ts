@@ -189,6 +189,11 @@ function createTaskUnderTest(task: string, steps: number, script?: readonly Part
     modelCalls: () => modelCalls,
     counted: () => linesOf(counter),
     opening: () => opening,
+    /** As if the last attempt had stood on another commit. */
+    moveBase(base: string): void {
+      const last = attempts.at(-1);
+      if (last !== undefined) attempts[attempts.length - 1] = { ...last, base };
+    },
     last: () => last,
     logged: () => linesOf(join(directory, `${task}-${attempts.length}`, "work", "tree", "log.txt")),
     made: () => readdirSync(join(directory, `${task}-${attempts.length}`, "work", "tree", "made")),
@@ -255,6 +260,15 @@ describe("a session that cannot be gone on with", () => {
     60_000,
   );
 });
+
+it("begins afresh on another base, and tells what was run on the one before", async () => {
+  const task = createTaskUnderTest("moved", 2);
+  expect(await task.attempt((moment, step) => moment === "after the turn was stored" && step === 1)).toBe("killed");
+  task.moveBase("0".repeat(40));
+  expect(await task.attempt(() => false)).toMatchObject({ outcome: "Done", turns: 3 });
+  expect(task.resumedAt).toEqual([]);
+  expect(task.opening()).toMatch(/lost with its machine.*echo 1 >> /su);
+}, 60_000);
 
 describe("a session that is rewound to the files before a call", () => {
   it("has them as they were then, whichever call of the answer it is, and says so to the model", async () => {

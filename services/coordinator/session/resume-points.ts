@@ -4,7 +4,7 @@ import { filesBefore } from "../../agent/session/files-before.ts";
 import { isTurn, type SessionPoint, type StoredRecord } from "../../agent/session/session-record.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
 import { isResumable } from "../../core/task/outcomes.ts";
-import type { Task } from "../../core/task/task.ts";
+import type { Attempt, Task } from "../../core/task/task.ts";
 import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { getObject, putObject } from "../../platform/nats/objects/objects.ts";
@@ -37,7 +37,7 @@ const turnBytesMax = 16 * 1_024 ** 2;
 export function createResumePoints(deps: ResumePointDeps): ResumePoints {
   return {
     async find(task, signal) {
-      const before = earlier(task);
+      const before = lostBefore(task);
       if (task.spec.kind !== "Agent" || before.length + (task.status.rewind === undefined ? 0 : 1) === 0) return {};
       const { uid, name } = task.metadata;
       const told = { uid, task: name, attempt: task.status.attempt };
@@ -46,7 +46,12 @@ export function createResumePoints(deps: ResumePointDeps): ResumePoints {
         const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
         const records = await readSessionRecords(deps.link, task, bounded);
         if (records === undefined) throw new Error("the sessions of the task are too long");
-        lost = { commands: startedCommands(records, before) };
+        lost = {
+          commands: startedCommands(
+            records,
+            before.map(({ attempt }) => attempt),
+          ),
+        };
         const found = await handOver(deps, task, records, bounded);
         if (found === undefined) return { lost };
         deps.log.info({ ...told, from: found }, "the attempt goes on with an earlier session");
@@ -60,17 +65,22 @@ export function createResumePoints(deps: ResumePointDeps): ResumePoints {
 }
 
 /** Attempts before the open one that were lost without a fault of theirs, newest first, as far as nothing else lies between. */
-function earlier({ status }: Task): readonly number[] {
-  const open = status.attempts.find(({ attempt }) => attempt === status.attempt);
-  const lost: number[] = [];
+function lostBefore({ status }: Task): readonly Attempt[] {
+  const lost: Attempt[] = [];
   for (const each of status.attempts.toReversed()) {
     if (each.attempt >= status.attempt) continue;
     const isBehindRewind = status.rewind !== undefined && each.attempt <= status.rewind.since;
-    const isLost = each.outcome !== undefined && isResumable(each.outcome) && each.base === open?.base;
-    if (!isLost || isBehindRewind) break;
-    lost.push(each.attempt);
+    if (each.outcome === undefined || !isResumable(each.outcome) || isBehindRewind) break;
+    lost.push(each);
   }
   return lost;
+}
+
+/** Those of them that can be gone on with: a result is made against one base. */
+function onSameBase({ status }: Task, lost: readonly Attempt[]): readonly Attempt[] {
+  const open = status.attempts.find(({ attempt }) => attempt === status.attempt);
+  const other = lost.findIndex(({ base }) => base !== open?.base);
+  return other === -1 ? lost : lost.slice(0, other);
 }
 
 async function handOver(
@@ -138,7 +148,7 @@ async function wholeRecord(
 }
 
 function pointOf(task: Task, records: readonly StoredRecord[]): SessionPoint | undefined {
-  for (const attempt of earlier(task)) {
+  for (const { attempt } of onSameBase(task, lostBefore(task))) {
     const point = lastPoint(records, attempt);
     if (point !== undefined) return point;
   }
