@@ -1,10 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
+import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newTask } from "../../services/coordinator/planner/new-task.ts";
@@ -19,9 +17,7 @@ import { appendEvent } from "../../services/platform/nats/messages/events.ts";
 import { keys, resourcePrefix, streamNames } from "../../services/platform/nats/subjects.ts";
 import { bundleOf, jobOf, refusal, startTestApi, type TestApi } from "../support/api-server.ts";
 import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
+import { bytesPerStalledReader, frameOf, openCall } from "../support/stalled-reader.ts";
 
 const parent = "namespaces/default";
 const call = { signal: AbortSignal.timeout(600_000) };
@@ -36,44 +32,6 @@ afterAll(async () => {
   repository[Symbol.dispose]();
   await api[Symbol.asyncDispose]();
 });
-
-/** A message in gRPC's frame: not compressed, its length, its bytes. */
-function frameOf<D extends DescMessage>(desc: D, init: MessageInitShape<D>): Buffer {
-  const bytes = toBinary(desc, create(desc, init));
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(bytes.byteLength, 1);
-  return Buffer.concat([head, bytes]);
-}
-
-/** A call over bare HTTP/2, whose answer nobody reads. */
-function open(session: ClientHttp2Session, method: string): ClientHttp2Stream {
-  const stream = session.request({
-    ":method": "POST",
-    ":path": `/agentd.v1.${method}`,
-    "content-type": "application/grpc",
-    te: "trailers",
-  });
-  stream.on("error", () => undefined);
-  return stream;
-}
-
-function memoryBytes(): number {
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
-
-/** Once nothing moves any more. */
-async function settledBytes(): Promise<number> {
-  let last = -1;
-  let now = memoryBytes();
-  while (Math.abs(now - last) > 64 * 1_024) {
-    last = now;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    now = memoryBytes();
-  }
-  return now;
-}
 
 async function fill(): Promise<void> {
   const job = await api.jobs.createJob({ parent, job: jobOf({ url: repository.path }, "seed") }, call);
@@ -145,22 +103,13 @@ describe("a client that stops reading", () => {
     ["WatchWorkers", "WorkerService/WatchWorkers", frameOf(WatchWorkersRequestSchema, {})],
     ["WatchEvents", "EventService/WatchEvents", frameOf(WatchEventsRequestSchema, { parent })],
   ])("costs kilobytes at %s, and is gone with its connection", async (_, method, frame) => {
-    const session = connectHttp2(`http://${api.address}`);
-    await once(session, "connect");
-    const before = await settledBytes();
-    const streams = Array.from({ length: stalledCount }, () => open(session, method));
-    for (const stream of streams) stream.end(frame);
-    // Without this the client would not even look at the headers; the data behind them stays where it is.
-    await Promise.all(streams.map((stream) => once(stream, "response")));
-    const each = ((await settledBytes()) - before) / stalledCount;
-    console.info(`${method}: ${Math.round(each / 1_024)} KiB for a reader that stalls`);
+    const each = await bytesPerStalledReader(api.address, method, frame, stalledCount);
     expect(each).toBeLessThan(512 * 1_024);
-    session.destroy();
   });
 
   it("keeps no other from being served", async () => {
     const session = connectHttp2(`http://${api.address}`);
-    const stalled = open(session, "JobService/WatchJobs");
+    const stalled = openCall(session, "JobService/WatchJobs");
     stalled.end(frameOf(WatchJobsRequestSchema, { parent }));
     await once(stalled, "response");
     expect((await api.jobs.listJobs({ parent, pageSize: 5 }, call)).jobs).toHaveLength(5);
@@ -176,7 +125,7 @@ describe("a stream that is cut", () => {
     for (const cut of cuts) {
       const session = connectHttp2(`http://${api.address}`);
       session.on("error", () => undefined);
-      const stream = open(session, "RepositoryService/UploadBundle");
+      const stream = openCall(session, "RepositoryService/UploadBundle");
       stream.write(whole.subarray(0, cut));
       await new Promise((resolve) => setTimeout(resolve, 20));
       session.destroy();
@@ -184,7 +133,7 @@ describe("a stream that is cut", () => {
     }
     // Ended in order, but in the middle of a message.
     const session = connectHttp2(`http://${api.address}`);
-    const stream = open(session, "RepositoryService/UploadBundle");
+    const stream = openCall(session, "RepositoryService/UploadBundle");
     // A refusal without an answer comes as headers alone.
     const statusOf = Promise.race([once(stream, "trailers"), once(stream, "response")]);
     stream.end(whole.subarray(0, whole.length - 1));

@@ -13,7 +13,7 @@ export async function planTasks(api: TestApi, uid: string, signal: AbortSignal):
 /** Lands a commit on the job's branch as the merger would: objects first, then head and task in one batch. */
 export async function landTask(
   api: TestApi,
-  of: { readonly uid: string; readonly job: string; readonly task: string },
+  of: { readonly uid: string; readonly job: string; readonly task: string; readonly content?: string },
   signal: AbortSignal,
 ): Promise<string> {
   const { uid, job, task } = of;
@@ -26,8 +26,9 @@ export async function landTask(
   const tree = (await repository.git.run(["rev-parse", `${head.value.commit}^{tree}`], {}, signal)).stdout
     .toString()
     .trim();
-  const blob = (await repository.git.run(["hash-object", "-w", "--stdin"], { stdin: `changed by ${task}\n` }, signal))
-    .stdout;
+  const blob = (
+    await repository.git.run(["hash-object", "-w", "--stdin"], { stdin: of.content ?? `changed by ${task}\n` }, signal)
+  ).stdout;
   const list = (await repository.git.run(["ls-tree", tree], {}, signal)).stdout.toString();
   const input = `${list.trimEnd()}\n100644 blob ${blob.toString().trim()}\t${task}.txt\n`;
   const next = (await repository.git.run(["mktree"], { stdin: input }, signal)).stdout.toString().trim();

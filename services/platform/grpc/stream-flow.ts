@@ -4,9 +4,12 @@ import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/prot
 import { abortable } from "../lifecycle/abortable.ts";
 import { decodeMessage, encodeMessage } from "./message-bytes.ts";
 
+/** The streams of gRPC count messages, up to 16: larger ones than this are written one at a time. */
+const largeBytes = 32 * 1_024;
+
 /**
  * Writes every message as fast as the peer reads and no faster: a full buffer waits for `drain` or the signal, so a
- * stalled reader costs one buffer. Closes `messages` in every case.
+ * stalled reader costs one buffer of half a megabyte at most, or its one message where that is larger. Closes `messages` in every case.
  * @throws the signal's reason
  */
 export async function writeResponses<D extends DescMessage>(
@@ -20,8 +23,11 @@ export async function writeResponses<D extends DescMessage>(
     for (;;) {
       const next = await abortable(iterator.next(), signal);
       if (next.done === true) return;
-      const isReady = stream.write(encodeMessage(desc, next.value));
-      if (!isReady) await drained(stream, signal);
+      const bytes = encodeMessage(desc, next.value);
+      const taken = Promise.withResolvers<void>();
+      const isReady = stream.write(bytes, () => taken.resolve());
+      if (bytes.byteLength > largeBytes) await abortable(taken.promise, signal);
+      else if (!isReady) await drained(stream, signal);
     }
   } finally {
     // Not awaited: a generator that is inside a wait ends when that wait hears the same signal.

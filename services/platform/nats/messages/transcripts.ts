@@ -102,7 +102,7 @@ export interface TranscriptQuery {
 }
 
 /** A turn has some tens of kilobytes. */
-const windowTurns = 32;
+const windowTurns = 8;
 
 /** A task's transcript from its start. @throws STORE_UNAVAILABLE; WATCH_EXPIRED when the reader is too slow */
 export async function* readTranscripts<T>(
