@@ -139,6 +139,46 @@ test("a whole job is one connected trace at an OTLP receiver, through the death 
   expect(receiver.text()).not.toContain("var a = 1");
 });
 
+test("a coordinator that dies in the middle of a job leaves its trace connected, with every task's way in it", async () => {
+  await using receiver = await startOtlpReceiver();
+  using repository = createRepository(files);
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_BSP_SCHEDULE_DELAY: "200" };
+  await using agentd = await startAgentd({ slots: 2, env });
+  const simulator = await agentd.pidOf("vllm-sim");
+  process.kill(simulator, "SIGSTOP");
+  await agentd.ctl(["apply", "-f", "-"], { cwd: repository.path, input: manifest("orphaned", marker) });
+  await eventually(
+    "both at work",
+    async () =>
+      (await tasksOf(agentd, "orphaned")).filter(({ status }) => status.state === "Running").length === 2 || undefined,
+  );
+  const has = (...names: readonly string[]) => names.every((name) => receiver.spans.some((span) => span.name === name));
+  // What a coordinator still holds when it dies is lost: by then the calls that began the job have left it.
+  await eventually(
+    "the first spans",
+    () => has("agentctl apply", "agentd.v1.JobService/ApplyJob", "claim") || undefined,
+  );
+  process.kill(await agentd.pidOf("coordinator"), "SIGKILL");
+  process.kill(simulator, "SIGCONT");
+  await eventually("the end", async () => {
+    const tasks = await tasksOf(agentd, "orphaned").catch(() => []);
+    return (tasks.length === 2 && tasks.every(({ status }) => status.state === "Succeeded")) || undefined;
+  });
+  const spans = await eventually("a whole and connected trace", () => {
+    const { traceId } = receiver.spans.find(({ name }) => name === "agentctl apply") ?? { traceId: "" };
+    const ours = receiver.spans.filter((span) => span.traceId === traceId);
+    const isWhole = has(...everyName.filter((name) => name !== "publish")) && has("job");
+    return isWhole && rootsOf(ours).length === 1 ? ours : undefined;
+  });
+  expect(rootsOf(spans)).toEqual(["agentctl apply"]);
+  // Told by two coordinators, each still once: the ids are derived.
+  for (const name of ["job", "plan"])
+    expect(new Set(spans.filter((one) => one.name === name).map((one) => one.spanId)).size).toBe(1);
+  for (const name of ["task", "attempt", "merge"]) {
+    expect(new Set(spans.filter((one) => one.name === name).map((one) => one.spanId)).size).toBe(2);
+  }
+});
+
 test("without a receiver the spans of a job are kept, and agentctl shows them as one tree with its critical path", async () => {
   using repository = createRepository(files);
   await using agentd = await startAgentd({ slots: 4 });
