@@ -30,7 +30,8 @@ export function filesBefore(
   if (turn === undefined) return { problem: `turn ${point.turn} is not one of those that stay` };
   const call = turn.calls[point.call - 1];
   // Before an answer without calls is before nothing of it.
-  if (call === undefined && point.call + turn.calls.length > 1) return { problem: `turn ${point.turn} has ${turn.calls.length} calls` };
+  if (call === undefined && point.call + turn.calls.length > 1)
+    return { problem: `turn ${point.turn} has ${turn.calls.length} calls` };
   const later = turn.calls.slice(point.call - 1);
   const isFirst = !turn.calls.slice(0, point.call - 1).some(mayChange);
   const at = isFirst ? turns[index - 1] : turn;
