@@ -2,7 +2,7 @@ import { branchTo, turnAt } from "../../../agent/session/branch.ts";
 import { isTurn } from "../../../agent/session/session-record.ts";
 import type { TurnRecord } from "../../../agent/transcript.ts";
 import { AgentdError } from "../../../core/errors.ts";
-import type { Attempt, FilesPoint, Rewind, Task } from "../../../core/task/task.ts";
+import type { Attempt, Rewind, Task } from "../../../core/task/task.ts";
 import { taskRules, transition } from "../../../core/task/task-machine.ts";
 import { statObject } from "../../../platform/nats/objects/objects.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";
@@ -15,19 +15,26 @@ import { restartTask } from "./task-verbs.ts";
 /** Turns in a message; the rest is left out. */
 const turnsShown = 10;
 
+/** As in the request: `attempt` 0 is the last one, `filesTurn` 0 none; with it, `turn` 0 is the last that can be gone on from. */
+interface RewindTo {
+  readonly turn: number;
+  readonly attempt: number;
+  readonly filesTurn: number;
+  readonly filesCall: number;
+}
+
 /**
  * Makes a failed or cancelled task Pending again, so that its next attempt goes on behind a turn of an earlier one.
- * @param to `attempt` 0 is the last one; with `files`, `turn` 0 is the last one that can be gone on from.
  * @throws AgentdError as `retryTask`; NOT_FOUND for an attempt or a turn that is not there, STATE_CONFLICT for one that cannot be gone
  *   on from
  */
 export async function rewindTask(
   deps: ApiDeps,
   found: FoundTask,
-  to: { readonly turn: number; readonly attempt: number; readonly files?: FilesPoint },
+  to: RewindTo,
   signal: AbortSignal,
 ): Promise<Entry<Task>> {
-  const { files } = to;
+  const files = to.filesTurn === 0 ? undefined : { turn: to.filesTurn, call: to.filesCall === 0 ? 1 : to.filesCall };
   if (to.turn < (files === undefined ? 1 : 0)) {
     throw new AgentdError("INVALID_SPEC", `turn is ${to.turn}; turns are counted from 1`);
   }

@@ -80,10 +80,7 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
     async retryTask({ name }, { signal }) {
       return message(await retryTask(deps, find(name), signal));
     },
-    async rewindTask({ name, turn, attempt, filesTurn, filesCall }, { signal }) {
-      const files = filesTurn === 0 ? {} : { files: { turn: filesTurn, call: filesCall === 0 ? 1 : filesCall } };
-      return message(await rewindTask(deps, find(name), { turn, attempt, ...files }, signal));
-    },
+    rewindTask: async (to, { signal }) => message(await rewindTask(deps, find(to.name), to, signal)),
     async cancelTask({ name }, { signal }) {
       return message(await cancelTask(deps, find(name), signal));
     },
