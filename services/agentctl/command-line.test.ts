@@ -217,3 +217,14 @@ it("completes verbs, flags, kinds and fixed values without a server", async () =
   expect(await words("explain", "jo")).toEqual(["job", ""]);
   expect(await words("nothing", "")).toEqual([""]);
 });
+
+it.each([
+  [["drain"], "See `agentctl drain --help` for its flags and examples.\n"],
+  [["config", "use-context"], "See `agentctl config use-context --help` for its flags and examples.\n"],
+  [["get", "jobs", "--sort-by"], "See `agentctl get --help` for its flags and examples.\n"],
+  [["--nothing"], "See `agentctl --help`.\n"],
+])("a mistake in %j points at the help of that very command", async (words, advice) => {
+  const { code, err } = await run(words);
+  expect(code).toBe(2);
+  expect(err.endsWith(advice), err).toBe(true);
+});

@@ -18,7 +18,7 @@ const closing = `
 Flags of every command, before or behind the verb:
 ${globalFlags.map(([flags, text]) => `  ${flags.padEnd(28)}  ${text}`).join("\n")}
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 the job failed, 4 the wait timed out.
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 the job failed, 4 the wait timed out, 130 interrupted.
 
 Examples:
   agentd up --simulate                                   start agentd on this machine with a simulated model
@@ -116,7 +116,7 @@ function createRoot(deps: CommandLineDeps, candidates: readonly string[]): Comma
     .description("Runs batch jobs of coding sub-agents on agentd and lands their work on one branch.")
     .usage("COMMAND [flags]")
     .showSuggestionAfterError(false)
-    .showHelpAfterError("See `agentctl --help`, or `agentctl COMMAND --help` for examples.")
+    .showHelpAfterError("See `agentctl --help`.")
     .exitOverride()
     .configureHelp({ helpWidth: Math.min(deps.terminal.columns, 120) })
     .configureOutput({
@@ -144,8 +144,14 @@ async function addVerb(
   finish: Finish,
   isCalled: boolean,
 ): Promise<void> {
-  const command = parent.command(named.name).summary(named.summary).description(named.summary);
+  const command = parent
+    .command(named.name)
+    .summary(named.summary)
+    .description(`${capital(named.summary)}.`);
   if (!isCalled) return;
+  // A verb behind `config` is called with that word.
+  const words = parent.parent === null ? named.name : `${parent.name()} ${named.name}`;
+  command.showHelpAfterError(`See \`agentctl ${words} --help\` for its flags and examples.`);
   const verb = await named.load();
   const examples = verb.examples.map((example) => `  agentctl ${example}`).join("\n");
   command.addHelpText("after", `\nExamples:\n${examples}\n\n${exitsText(verb)}Flags of every command: agentctl --help`);
@@ -154,7 +160,7 @@ async function addVerb(
     for (const child of verb.verbs) await addVerb(command, child, deps, finish, true);
     return;
   }
-  if (verb.details !== undefined) command.description(`${capital(named.summary)}.\n\n${verb.details}`);
+  if (verb.details !== undefined) command.description(`${command.description()}\n\n${verb.details}`);
   if (verb.words !== "") command.argument(verb.words, verb.wordsText ?? "");
   for (const flag of verb.flags) command.addOption(optionOf(flag));
   command.action(async (...given: unknown[]) => {

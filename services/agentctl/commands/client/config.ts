@@ -80,7 +80,7 @@ const setContext = localVerb({
   words: "<name>",
   wordsText: "name of the context",
   details:
-    "Makes a context or changes the given parts of one; the first one becomes current. A token is never written into the configuration: name a file that holds it. An empty value takes a part away.",
+    "Makes a context or changes the given parts of one; the first one becomes current. A token is never written into the configuration: name a file that holds it. An empty value takes a part away. Its parts are flags of every command: --server, --namespace, --token-file, --ca-file, --cert-file and --key-file.",
   examples: [
     "config set-context prod --server https://agentd.example:7410 --token-file ~/.config/agentd/prod.token",
     "config set-context prod --namespace web",

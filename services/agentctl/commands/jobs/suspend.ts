@@ -1,3 +1,4 @@
+import { hasEnded, jobStatusText } from "../../output/job-table.ts";
 import { fullName, parseOnly } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";
@@ -42,6 +43,10 @@ async function setSuspend(session: Session, words: readonly string[], verb: "sus
       call,
     );
     session.terminal.out(`job/${reference.name} ${done}\n`);
+    if (hasEnded(before)) {
+      const note = `job/${reference.name} has ended (${jobStatusText(before)}): this counts once a task is retried`;
+      session.terminal.err(`note: ${note}\n`);
+    }
   }
   return exitCodes.done;
 }
