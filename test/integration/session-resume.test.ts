@@ -204,40 +204,47 @@ function createTaskUnderTest(task: string, steps: number, script?: readonly Part
   };
 }
 
-describe("a session of 40 steps whose worker is killed", () => {
-  it("at every step, at one moment or another, goes on elsewhere, asks at most for one answer again and does nothing twice", async () => {
-    const steps = 40;
-    const task = createTaskUnderTest("every-step", steps);
-    const moments: readonly Moment[] = [
-      "before the model's answer is there",
-      "while its command runs",
-      "after the turn was stored",
-    ];
-    const killed = new Set<number>();
-    // A file is written too quickly to be killed meanwhile.
-    const momentOf = (step: number): Moment | undefined =>
-      isEdit(step) ? moments[step % 8 === 0 ? 2 : 0] : moments[step % moments.length];
-    let end: AgentResult | "killed" = "killed";
-    while (end === "killed" && killed.size <= steps) {
-      end = await task.attempt((moment, step) => {
-        if (killed.has(step) || momentOf(step) !== moment || step > steps) return false;
-        killed.add(step);
-        return true;
-      });
-    }
-    expect(killed.size).toBe(steps);
-    const count = (moment: Moment): number => [...killed].filter((step) => momentOf(step) === moment).length;
-    // A command whose machine was lost is looked after in a turn of its own.
-    const turns = steps + 1 + count("while its command runs");
-    expect(end).toMatchObject({ outcome: "Done", turns, usage: { inputTokens: 10 * turns } });
-    const all = Array.from({ length: steps }, (_, index) => index + 1);
-    const ran = all.filter((step) => !isEdit(step)).map(String);
-    expect(task.counted()).toEqual(ran);
-    expect(task.logged()).toEqual(ran);
-    expect(task.made().sort()).toEqual(all.filter(isEdit).map(String).sort());
-    // Only an answer that had not come yet is asked for again.
-    expect(task.modelCalls()).toBe(turns + count("before the model's answer is there"));
-  }, 180_000);
+describe("a session whose worker is killed", () => {
+  it.each([
+    [40, 0],
+    [12, 1],
+    [12, 2],
+  ])(
+    "at each of its %i steps, at a moment of its own (%i), goes on elsewhere, asks at most for one answer again and does nothing twice",
+    async (steps, shift) => {
+      const task = createTaskUnderTest(`every-step-${shift}`, steps);
+      const moments: readonly Moment[] = [
+        "before the model's answer is there",
+        "while its command runs",
+        "after the turn was stored",
+      ];
+      const killed = new Set<number>();
+      // A file is written too quickly to be killed meanwhile.
+      const momentOf = (step: number): Moment | undefined =>
+        isEdit(step) ? moments[step % 8 === 0 ? 2 : 0] : moments[(step + shift) % moments.length];
+      let end: AgentResult | "killed" = "killed";
+      while (end === "killed" && killed.size <= steps) {
+        end = await task.attempt((moment, step) => {
+          if (killed.has(step) || momentOf(step) !== moment || step > steps) return false;
+          killed.add(step);
+          return true;
+        });
+      }
+      expect(killed.size).toBe(steps);
+      const count = (moment: Moment): number => [...killed].filter((step) => momentOf(step) === moment).length;
+      // A command whose machine was lost is looked after in a turn of its own.
+      const turns = steps + 1 + count("while its command runs");
+      expect(end).toMatchObject({ outcome: "Done", turns, usage: { inputTokens: 10 * turns } });
+      const all = Array.from({ length: steps }, (_, index) => index + 1);
+      const ran = all.filter((step) => !isEdit(step)).map(String);
+      expect(task.counted()).toEqual(ran);
+      expect(task.logged()).toEqual(ran);
+      expect(task.made().sort()).toEqual(all.filter(isEdit).map(String).sort());
+      // Only an answer that had not come yet is asked for again.
+      expect(task.modelCalls()).toBe(turns + count("before the model's answer is there"));
+    },
+    180_000,
+  );
 });
 
 describe("a session that cannot be gone on with", () => {
