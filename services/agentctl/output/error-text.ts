@@ -52,7 +52,7 @@ function callMessage({ status, message }: CallError, { server, isTls }: CalledSe
 
 /** The library's own words for its bound of a message, in either direction. */
 function tooLargeMessage(message: string, server: string): string | undefined {
-  if (/^Attempted to send/.test(message)) {
+  if (message.startsWith("Attempted to send")) {
     return `what the command would send to ${server} is larger than one message may be (8 MiB). Split the job, or let forEach or a command make its tasks.`;
   }
   if (!/message larger than max/.test(message)) return undefined;
