@@ -99,7 +99,7 @@ describe.skipIf(!hasGrpcurl)("grpcurl, which knows nothing but reflection", () =
 
   it("finds every service and field, with what they are for", async () => {
     const { stdout } = await ask(api.address, "list");
-    const services = ["Event", "Job", "ModelPool", "Repository", "Task", "Worker"].map(
+    const services = ["Event", "Job", "Memory", "ModelPool", "Repository", "Task", "Worker"].map(
       (name) => `agentd.v1.${name}Service`,
     );
     expect(stdout.split("\n")).toEqual(expect.arrayContaining([...services, "grpc.health.v1.Health"]));
