@@ -25,6 +25,7 @@ import { keys } from "../../services/platform/nats/subjects.ts";
 import { startTestServer } from "../support/nats-server.ts";
 import { sampleHead, sampleJob, sampleTask, sampleTimeMs } from "../support/resource-samples.ts";
 import type { BenchOptions, Figure } from "./figure.ts";
+import { treeCpuMs } from "./processes.ts";
 
 const filesEach = 8;
 /** Files of the repository for each branch; it changes the first of them. */
@@ -58,10 +59,17 @@ function history(branches: number): string {
   );
 }
 
-async function measure(count: number, work: () => Promise<void>): Promise<number> {
-  const started = performance.now();
+/** For each piece of work. */
+interface Spent {
+  readonly ms: number;
+  /** Processor time of this process and of all that it starts, a NATS server among it. */
+  readonly cpuMs: number;
+}
+
+async function measure(count: number, work: () => Promise<void>): Promise<Spent> {
+  const [startedMs, startedCpuMs] = [performance.now(), treeCpuMs(process.pid)];
   await work();
-  return (performance.now() - started) / count;
+  return { ms: (performance.now() - startedMs) / count, cpuMs: (treeCpuMs(process.pid) - startedCpuMs) / count };
 }
 
 interface Stage {
@@ -109,7 +117,7 @@ async function prepare(folder: string, { branches, compared }: Size, signal: Abo
 }
 
 /** What a script would do: fetch a branch with its objects checked, and list what it changes. */
-async function fetchWithGit(stage: Stage): Promise<number> {
+async function fetchWithGit(stage: Stage): Promise<Spent> {
   const { folder, base, commits, files, git, compared } = stage;
   const target = join(folder, "fetched.git");
   await git("clone", "--quiet", "--bare", "--single-branch", "--branch=main", stage.origin.gitDir, target);
@@ -122,7 +130,7 @@ async function fetchWithGit(stage: Stage): Promise<number> {
   });
 }
 
-async function mergeWithGit(stage: Stage): Promise<number> {
+async function mergeWithGit(stage: Stage): Promise<Spent> {
   const tree = join(stage.folder, "tree");
   await mkdir(tree);
   await stage.git("clone", "--quiet", "--branch=main", stage.origin.gitDir, tree);
@@ -134,7 +142,7 @@ async function mergeWithGit(stage: Stage): Promise<number> {
 }
 
 /** All branches, from verified results in the cache to Succeeded: merged, bundled, stored, and the head moved. */
-async function landDurably(stage: Stage, signal: AbortSignal): Promise<number> {
+async function landDurably(stage: Stage, signal: AbortSignal): Promise<Spent> {
   const { base, commits, files, folder } = stage;
   await using server = await startTestServer();
   const link = await server.connectCoordinator();
@@ -199,30 +207,33 @@ export async function landingBench({ isSmall }: BenchOptions): Promise<readonly 
     const stage = await prepare(folder, size, signal);
     const { cache, base, commits, files } = stage;
     using reader = createObjectReader(cache);
-    const gitFetchMs = await fetchWithGit(stage);
-    const verifyMs = await measure(size.branches, async () => {
+    const gitFetch = await fetchWithGit(stage);
+    const verify = await measure(size.branches, async () => {
       for (const [at, commit] of commits.entries())
         await importResult(cache, files[at] ?? "", { base, commit, reader }, signal);
     });
-    const gitMergeMs = await mergeWithGit(stage);
-    const landMs = await landDurably(stage, signal);
+    const gitMerge = await mergeWithGit(stage);
+    const land = await landDurably(stage, signal);
     const what = `${size.branches} branches × ${filesEach} files on ${size.branches * filesAround} files`;
-    const against = (ours: number, theirs: number) => `${ours.toFixed(1)} ms each against ${theirs.toFixed(1)} ms`;
+    const against = (ours: Spent, theirs: Spent) => {
+      const cpu = `in processor time ${(theirs.cpuMs / ours.cpuMs).toFixed(1)} ×`;
+      return `${ours.ms.toFixed(1)} ms each against ${theirs.ms.toFixed(1)} ms, ${cpu}`;
+    };
     return [
       {
         name: `landed results, ${what}`,
-        value: gitMergeMs / landMs,
+        value: gitMerge.ms / land.ms,
         unit: "× faster",
         baseline: "`git merge` in a worktree",
         ...(isSmall ? {} : { target: { is: "at least" as const, value: 20 } }),
-        detail: `${against(landMs, gitMergeMs)}; merged, bundled, stored and the head moved`,
+        detail: `${against(land, gitMerge)}; merged, bundled, stored and the head moved`,
       },
       {
         name: `verified results, ${what}`,
-        value: gitFetchMs / verifyMs,
+        value: gitFetch.ms / verify.ms,
         unit: "× faster",
         baseline: "`git fetch` with fsck, then `git diff-tree`",
-        detail: against(verifyMs, gitFetchMs),
+        detail: against(verify, gitFetch),
       },
     ];
   } finally {

@@ -3,9 +3,12 @@ import type { Job, JobHead } from "../../core/job/job.ts";
 import { renderTask } from "../../core/plan/template.ts";
 import type { CheckResult, Task } from "../../core/task/task.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import { commitTree, conflictText, mergeTrees } from "../../platform/git/merge.ts";
+import { createMemoryMerger } from "../../platform/git/in-process/memory-merger.ts";
+import type { PackFile } from "../../platform/git/in-process/pack-file.ts";
+import { conflictText, mergeTrees } from "../../platform/git/merge.ts";
+import type { ObjectReader } from "../../platform/git/object-reader.ts";
 import { formatMessage } from "../../platform/git/trailers.ts";
-import { createTreeMerger } from "../../platform/git/tree-merger.ts";
+import { createTreeMerger, type QuickMerge } from "../../platform/git/tree-merger.ts";
 
 /** A merged task and the commit that it became. */
 export interface MergedTask {
@@ -28,6 +31,8 @@ export interface CandidateChain {
   readonly commit: string;
   readonly merged: readonly MergedTask[];
   readonly conflicting: readonly ConflictingTask[];
+  /** Everything between the head and the commit, where it was made here. */
+  readonly pack?: PackFile;
 }
 
 const author = { name: "agentd", email: "agentd@agentd.invalid" } as const;
@@ -39,7 +44,7 @@ const noticeBytesMax = 5_800;
  * the same commits on every machine.
  */
 export async function buildChain(
-  repository: Repository,
+  { repository, reader }: { readonly repository: Repository; readonly reader: ObjectReader },
   input: {
     readonly job: Job;
     readonly head: JobHead;
@@ -54,26 +59,35 @@ export async function buildChain(
   const conflicting: ConflictingTask[] = [];
   let tip = head.commit;
   using merger = createTreeMerger(repository);
+  // Without git, as long as nothing needs it: its trees and commits are written once, at the end.
+  const memory = createMemoryMerger({ repository, reader, bases: new Set([head.base, head.commit]) });
+  const merge = async (ours: string, theirs: string): Promise<QuickMerge> => {
+    const tree = await memory.merge(ours, theirs, signal);
+    if (tree !== undefined) return { kind: "clean", tree };
+    await memory.store();
+    return await merger.merge(ours, theirs, signal);
+  };
   for (const task of input.tasks) {
     const theirs = task.status.result?.commit;
     if (theirs === undefined) continue;
-    const result = await merger.merge(tip, theirs, signal);
+    const result = await merge(tip, theirs);
     if (result.kind === "clean") {
       const identity = { ...author, dateIso: mergeDate(task) };
       const commit = { tree: result.tree, parents: [tip, theirs], message: mergeMessage(job, task), author: identity };
-      tip = await commitTree(repository, commit, signal);
+      tip = memory.commit(commit);
       merged.push({ task, commit: tip });
       if (input.isEnough?.() === true) break;
       continue;
     }
-    if (tip !== head.commit && (await merger.merge(head.commit, theirs, signal)).kind === "clean") continue;
+    if (tip !== head.commit && (await merge(head.commit, theirs)).kind === "clean") continue;
     const alone = await mergeTrees(repository, head.commit, theirs, signal);
     if (alone.kind === "clean") continue;
     const text = await conflictText(repository, alone, { maxBytes: noticeBytesMax }, signal);
     const notice = `The last result could not be merged into the job's branch.\n${text}`;
     conflicting.push({ task, message: alone.messages.join("; ").slice(0, 1_000), notice });
   }
-  return { commit: tip, merged, conflicting };
+  const pack = await memory.finish(signal);
+  return { commit: tip, merged, conflicting, ...(pack === undefined ? {} : { pack }) };
 }
 
 /** The message of the commit that lands `task`: its evidence stands in the trailers. */

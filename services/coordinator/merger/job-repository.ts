@@ -7,6 +7,8 @@ import type { Task } from "../../core/task/task.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { openBareRepository } from "../../platform/git/bare-repository.ts";
 import { createBundle, fetchBundle } from "../../platform/git/bundle.ts";
+import type { PackFile } from "../../platform/git/in-process/pack-file.ts";
+import { writePackBundle } from "../../platform/git/in-process/small-bundle.ts";
 import type { ObjectReader } from "../../platform/git/object-reader.ts";
 import { createObjectReader } from "../../platform/git/object-reader.ts";
 import type { ResultClaim } from "../../platform/git/result-bundle.ts";
@@ -34,8 +36,10 @@ export interface JobRepositories {
   addResults(repository: Repository, tasks: readonly Task[], signal: AbortSignal): Promise<void>;
   /** Adds the objects of a bundle of ours (a candidate) to the cache, unless its commit is there. */
   addBundle(repository: Repository, commit: string, object: string, signal: AbortSignal): Promise<void>;
-  /** Stores `from..to` as a bundle object that was read back. @returns its name */
-  storeBundle(repository: Repository, from: string, to: string, signal: AbortSignal): Promise<string>;
+  /** Stores `from..to` as a bundle object that was read back. @param pack what it holds, where that is known. @returns its name */
+  storeBundle(repository: Repository, from: string, to: string, signal: AbortSignal, pack?: PackFile): Promise<string>;
+  /** Reads the cache's objects. */
+  reader(repository: Repository): ObjectReader;
   /** Runs `work` with a path that nothing else uses; whatever is there afterwards is removed. */
   withFile<T>(work: (file: string) => Promise<T>): Promise<T>;
   /** Removes the caches of jobs that are gone. @param liveUids is asked after the caches were listed */
@@ -64,15 +68,7 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
   const known = createKnownCommits();
   const take: JobRepositories["importResult"] = (repository, file, claim, signal) =>
     importResult(repository, file, { ...claim, reader: known.reader(repository) }, signal);
-  const withFile = async <T>(work: (file: string) => Promise<T>): Promise<T> => {
-    await mkdir(temporary, { recursive: true });
-    const file = join(temporary, randomUUID());
-    try {
-      return await work(file);
-    } finally {
-      await rm(file, { force: true, recursive: true });
-    }
-  };
+  const withFile: JobRepositories["withFile"] = (work) => withFileIn(temporary, work);
   const addBundle = async (
     repository: Repository,
     commit: string,
@@ -121,14 +117,26 @@ export function createJobRepositories(deps: JobRepositoriesDeps): JobRepositorie
       }
     },
     addBundle,
-    storeBundle: (repository, from, to, signal) =>
+    reader: known.reader,
+    storeBundle: (repository, from, to, signal, pack) =>
       withFile(async (file) => {
-        await createBundle(repository, { refs: { [bundleRef]: to }, exclude: [from] }, file, signal);
+        const written = pack && writePackBundle({ ref: bundleRef, commit: to, base: from }, pack.bytes, file);
+        await (written ?? createBundle(repository, { refs: { [bundleRef]: to }, exclude: [from] }, file, signal));
         return (await putObject(deps.link, "agentd", { file }, signal)).name;
       }),
     withFile,
     sweep: (liveUids) => sweepCaches(reposDirectory, liveUids, known),
   };
+}
+
+async function withFileIn<T>(directory: string, work: (file: string) => Promise<T>): Promise<T> {
+  await mkdir(directory, { recursive: true });
+  const file = join(directory, randomUUID());
+  try {
+    return await work(file);
+  } finally {
+    await rm(file, { force: true, recursive: true });
+  }
 }
 
 async function sweepCaches(

@@ -4,6 +4,7 @@ import type { Task } from "../../core/task/task.ts";
 import type { TaskRules } from "../../core/task/task-machine.ts";
 import { transition } from "../../core/task/task-machine.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
+import type { PackFile } from "../../platform/git/in-process/pack-file.ts";
 import { listFirstParent } from "../../platform/git/trailers.ts";
 import type { Entry, ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import type { MergedTask } from "./candidate.ts";
@@ -19,6 +20,8 @@ export interface Landing {
   readonly entries: ReadonlyMap<string, Entry<Task>>;
   /** Bundle `head..commit`, where one is stored already. */
   readonly bundle?: string;
+  /** What that bundle would hold, where it is known. */
+  readonly pack?: PackFile;
   readonly isVerified: boolean;
 }
 
@@ -55,7 +58,8 @@ export async function land(
     ? [await deps.repositories.storeBundle(repository, base, commit, signal)]
     : [
         ...bundles,
-        landing.bundle ?? (await deps.repositories.storeBundle(repository, head.value.commit, commit, signal)),
+        landing.bundle ??
+          (await deps.repositories.storeBundle(repository, head.value.commit, commit, signal, landing.pack)),
       ];
   const nextHead: JobHead = {
     ...head.value,

@@ -122,16 +122,17 @@ async function build(
   const startedMs = deps.nowMs();
   // A candidate that is verified shall be large, for its verification costs; what needs none lands while others still come.
   const isEnough = () => job.spec.merge.verify.length === 0 && deps.nowMs() - startedMs > chainMs;
-  const chain = await buildChain(repository, { job, head, tasks, isEnough }, signal);
+  const reader = deps.repositories.reader(repository);
+  const chain = await buildChain({ repository, reader }, { job, head, tasks, isEnough }, signal);
   for (const conflict of chain.conflicting) await reopen(deps, view, conflict, signal);
   if (chain.merged.length === 0) return chain.conflicting.length > 0 ? moved : { kind: "idle" };
   if (job.spec.merge.verify.length > 0) {
-    const bundle = await deps.repositories.storeBundle(repository, head.commit, chain.commit, signal);
+    const bundle = await deps.repositories.storeBundle(repository, head.commit, chain.commit, signal, chain.pack);
     await createVerify(deps, view, subjectOf(head, chain, bundle), signal);
     return moved;
   }
-  const { commit, merged } = chain;
-  const landing = { job, head: view.head, commit, merged, entries: byName(view), isVerified: false };
+  const { conflicting: _, ...made } = chain;
+  const landing = { job, head: view.head, ...made, entries: byName(view), isVerified: false };
   tellLanded(deps, await land(deps, landing, repository, rulesOf(deps, job), signal));
   return headMoved;
 }

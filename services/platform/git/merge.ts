@@ -94,6 +94,11 @@ function parseConflict(bytes: Buffer): { conflicts: MergeConflict[]; messages: s
  */
 export async function commitTree(repository: Repository, input: CommitInput, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
+  return await writeLooseObject(repository.objectDirectory, "commit", commitContent(input));
+}
+
+/** The bytes of the commit that {@link commitTree} writes. */
+export function commitContent(input: CommitInput): Buffer {
   const { tree, parents, message, author } = input;
   const isValid = [tree, ...parents].every((name) => objectNamePattern.test(name)) && !message.includes("\0");
   if (!isValid) throw new AgentdError("INTERNAL", `No commit can be made of ${gitMessage([tree, ...parents].join())}.`);
@@ -103,8 +108,7 @@ export async function commitTree(repository: Repository, input: CommitInput, sig
     `author ${identityLine(author)}`,
     `committer ${identityLine(input.committer ?? author)}`,
   ];
-  const content = Buffer.from(`${lines.join("\n")}\n\n${message}`);
-  return await writeLooseObject(repository.objectDirectory, "commit", content);
+  return Buffer.from(`${lines.join("\n")}\n\n${message}`);
 }
 
 /** `name <email> seconds +0000`. Git would drop some characters of a name silently: they are refused here. */

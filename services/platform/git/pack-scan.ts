@@ -1,14 +1,19 @@
+import { createHash } from "node:crypto";
 import { inflateSync } from "node:zlib";
+import type { GitObject, ObjectType } from "./object-reader.ts";
 
 /** What is in a pack, before git has seen it. */
 export interface PackContents {
   readonly objects: number;
   /** Bytes of all its objects, unpacked, as git would refuse to make them longer. */
   readonly expandedBytes: number;
+  /** All its objects, where each is there whole and the pack's checksum is right; undefined where git is to be asked. */
+  readonly whole: readonly GitObject[] | undefined;
 }
 
 const headerBytes = 12;
 const trailerBytes = 20;
+const types: readonly (ObjectType | undefined)[] = [undefined, "commit", "tree", "blob", "tag"];
 const offsetDelta = 6;
 const referenceDelta = 7;
 
@@ -27,18 +32,29 @@ export function scanPack(
   if (objects > bounds.maxObjects) return undefined;
   let at = headerBytes;
   let expandedBytes = 0;
+  const whole: GitObject[] = [];
   for (let count = 0; count < objects; count += 1) {
     const room = bounds.maxExpandedBytes - expandedBytes;
     const entry = scanEntry(pack.subarray(at, end), room);
     if (entry === undefined) return undefined;
     at += entry.packedBytes;
     expandedBytes += entry.expandedBytes;
+    if (entry.object !== undefined) whole.push(entry.object);
     if (expandedBytes > bounds.maxExpandedBytes) return undefined;
   }
-  return at === end ? { objects, expandedBytes } : undefined;
+  if (at !== end) return undefined;
+  const isRight = createHash("sha1").update(pack.subarray(0, end)).digest().equals(pack.subarray(end));
+  return { objects, expandedBytes, whole: isRight && whole.length === objects ? whole : undefined };
 }
 
-function scanEntry(bytes: Buffer, room: number): { packedBytes: number; expandedBytes: number } | undefined {
+interface Entry {
+  readonly packedBytes: number;
+  readonly expandedBytes: number;
+  /** Undefined for a delta. */
+  readonly object: GitObject | undefined;
+}
+
+function scanEntry(bytes: Buffer, room: number): Entry | undefined {
   let at = 0;
   let byte = bytes[at++] ?? 0;
   const type = (byte >> 4) & 7;
@@ -56,7 +72,9 @@ function scanEntry(bytes: Buffer, room: number): { packedBytes: number; expanded
   const isDelta = type === offsetDelta || type === referenceDelta;
   const expandedBytes = isDelta ? deltaResultBytes(inflated.content) : size;
   if (expandedBytes === undefined || Math.max(size, expandedBytes) > room) return undefined;
-  return { packedBytes: at + inflated.packedBytes, expandedBytes };
+  const name = types[type];
+  const object = name === undefined ? undefined : { type: name, content: inflated.content };
+  return { packedBytes: at + inflated.packedBytes, expandedBytes, object };
 }
 
 function inflateAt(bytes: Buffer, at: number, size: number): { content: Buffer; packedBytes: number } | undefined {

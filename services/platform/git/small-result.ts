@@ -5,7 +5,9 @@ import type { Repository } from "./bare-repository.ts";
 import { objectNamePattern } from "./bare-repository.ts";
 import { parseHeader } from "./bundle.ts";
 import { gitMessage } from "./git-text.ts";
-import { loosePath, readLooseObject } from "./loose-object.ts";
+import { newObject } from "./in-process/commit-objects.ts";
+import { isPlainResult, type PlainResult } from "./in-process/plain-result.ts";
+import { loosePath, readLooseObject, writeLooseObject } from "./loose-object.ts";
 import type { GitObject, ObjectReader } from "./object-reader.ts";
 import { scanPack } from "./pack-scan.ts";
 import { withQuarantine } from "./quarantine.ts";
@@ -31,8 +33,8 @@ export interface SmallResultDeps {
 }
 
 /**
- * Does for a small result of one commit what `importResult` promises, with a single git process: `unpack-objects
- * --strict` checks every object and that all that they name is there. All else is read from its output, in memory.
+ * Does for a small result of one commit what `importResult` promises. A plain one is checked and taken here, without git; for another a
+ * single git process, `unpack-objects --strict`, checks every object and that all that they name is there. All else is read from its output, in memory.
  *
  * @returns what differs; undefined when the result is not of that kind, or anything is odd about it: nothing has
  *   happened then, and the long way tells what it is.
@@ -58,7 +60,20 @@ export async function importSmallResult(
     maxObjects: Math.min(looseObjectsMax, claim.maxObjects ?? looseObjectsMax),
     maxExpandedBytes: Math.min(expandedBytesMax, claim.maxExpandedBytes ?? expandedBytesMax),
   };
-  if (scanPack(pack, bounds) === undefined) return undefined;
+  const scanned = scanPack(pack, bounds);
+  if (scanned === undefined) return undefined;
+  const readers = await readersOf(deps, claim, signal);
+  if (readers === undefined) return undefined;
+  const whole = new Map(scanned.whole?.map(({ type, content }) => [newObject(type, content).name, { type, content }]));
+  const plain = { ...readers, objects: whole, commit: claim.commit, base: claim.base };
+  // What cannot even be read is for git to refuse.
+  const isPlain = await isPlainResult(plain).catch(() => false);
+  signal.throwIfAborted();
+  if (isPlain) {
+    const changed = await look(deps, readers, whole, claim, signal);
+    if (changed !== undefined) await writeAll(repository, whole);
+    return changed;
+  }
   return await withQuarantine(repository, async (quarantine) => {
     const timeoutMs = claim.timeoutMs ?? 120_000;
     const unpack = ["unpack-objects", "--strict", "-q", `--max-input-size=${packedBytesMax}`];
@@ -68,31 +83,53 @@ export async function importSmallResult(
       throw deps.refused(gitMessage(answer.stderr) || "git could not unpack it");
     }
     const objects = await readQuarantine(quarantine, bounds.maxExpandedBytes);
-    const changed = await look(deps, objects, claim, signal);
+    const changed = await look(deps, readers, objects, claim, signal);
     if (changed !== undefined) await migrate(quarantine, repository, objects);
     return changed;
   });
 }
 
+/** What both ways read of the repository; each tree once. */
+type Readers = Pick<PlainResult, "baseTree" | "readTree" | "typeOf">;
+
+async function readersOf(
+  { reader }: SmallResultDeps,
+  { base: name }: ResultClaim,
+  signal: AbortSignal,
+): Promise<Readers | undefined> {
+  const base = await reader.read(name, { maxBytes: treeBytesMax }, signal).catch(() => undefined);
+  signal.throwIfAborted();
+  const baseTree = base?.type === "commit" ? parseCommit(base.content).tree : undefined;
+  if (baseTree === undefined) return undefined;
+  const known = new Map<string, Buffer>();
+  const readTree = async (tree: string): Promise<Buffer> => {
+    const content = known.get(tree);
+    if (content !== undefined) return content;
+    const object = await reader.read(tree, { maxBytes: treeBytesMax }, signal);
+    if (object?.type !== "tree") throw new AgentdError("LIMIT_EXCEEDED", `${tree} is no tree that can be read`);
+    known.set(tree, object.content);
+    return object.content;
+  };
+  return { baseTree, readTree, typeOf: (object) => reader.typeOf(object, signal) };
+}
+
 async function look(
   deps: SmallResultDeps,
+  readers: Readers,
   objects: ReadonlyMap<string, GitObject>,
   claim: ResultClaim,
   signal: AbortSignal,
 ): Promise<readonly ChangedFile[] | undefined> {
   const commit = objects.get(claim.commit);
-  const base = await deps.reader.read(claim.base, { maxBytes: treeBytesMax }, signal).catch(() => undefined);
-  signal.throwIfAborted();
-  if (commit?.type !== "commit" || base?.type !== "commit") return undefined;
-  const [{ tree, parents }, { tree: baseTree }] = [parseCommit(commit.content), parseCommit(base.content)];
-  if (parents.length !== 1 || parents[0] !== claim.base || tree === undefined || baseTree === undefined)
-    return undefined;
+  if (commit?.type !== "commit") return undefined;
+  const { tree, parents } = parseCommit(commit.content);
+  if (parents.length !== 1 || parents[0] !== claim.base || tree === undefined) return undefined;
   const readTree = async (name: string): Promise<Buffer> => {
-    const object = objects.get(name) ?? (await deps.reader.read(name, { maxBytes: treeBytesMax }, signal));
-    if (object?.type !== "tree") throw new AgentdError("LIMIT_EXCEEDED", `${name} is no tree that can be read`);
-    return object.content;
+    const object = objects.get(name);
+    return object?.type === "tree" ? object.content : await readers.readTree(name);
   };
-  const changed = await diffTrees({ readTree, visitsMax: diffVisitsMax }, baseTree, tree).catch(() => undefined);
+  const walk = { readTree, visitsMax: diffVisitsMax };
+  const changed = await diffTrees(walk, readers.baseTree, tree).catch(() => undefined);
   signal.throwIfAborted();
   const link = changed?.find((change) => change.oldMode === "160000" || change.newMode === "160000");
   if (link !== undefined) throw deps.refused(`it changes the submodule ${link.path}`);
@@ -122,6 +159,14 @@ async function readQuarantine(quarantine: Repository, maxBytes: number): Promise
     }
   }
   return objects;
+}
+
+/** Writes the objects into the repository, what they name first, as {@link migrate} does. */
+async function writeAll(repository: Repository, objects: ReadonlyMap<string, GitObject>): Promise<void> {
+  for (const name of childrenFirst(objects)) {
+    const object = objects.get(name);
+    if (object !== undefined) await writeLooseObject(repository.objectDirectory, object.type, object.content);
+  }
 }
 
 /** Moves the objects into the repository, what they name first: a crash leaves no commit or tree without its files. */

@@ -48,7 +48,7 @@ const bytesMax = 512 * 1024;
  * Names that git may refuse or treat in its own way: those like `.git` on any system. With bytes as characters; the last three are
  * the UTF-8 of what HFS+ leaves out.
  */
-const oddName = /(?:^|\/)\.git|[~:\\]|\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\xef\xbb\xbf/i;
+export const oddName = /(?:^|\/)\.git|[~:\\]|\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\xef\xbb\xbf/i;
 
 /** Readers of caches; each ends its process soon after the last question. */
 const readers = new WeakMap<Repository, ObjectReader>();

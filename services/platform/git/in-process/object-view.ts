@@ -1,0 +1,86 @@
+import { type Repository } from "../bare-repository.ts";
+import { readLooseObjectSync } from "../loose-object.ts";
+import type { GitObject, ObjectReader } from "../object-reader.ts";
+import type { TreeEntry } from "../tree-diff.ts";
+import type { NewObject } from "./commit-objects.ts";
+import { treeEntries } from "./merge-disjoint.ts";
+
+/** What a commit names. */
+export interface CommitLines {
+  readonly tree: string;
+  readonly parents: readonly string[];
+}
+
+/** A repository's objects, with some that are not written yet. All throw an Error for what is not there, too large or of another kind. */
+export interface ObjectView {
+  read(name: string, signal: AbortSignal): Promise<GitObject>;
+  readTree(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, TreeEntry>>;
+  readCommit(name: string, signal: AbortSignal): Promise<CommitLines>;
+  /** The names of a tree's objects, its own among them, that another tree has not at the same place. */
+  brought(tree: string, base: string | undefined, signal: AbortSignal): AsyncGenerator<string>;
+}
+
+export interface ObjectViewDeps {
+  readonly repository: Repository;
+  readonly reader: ObjectReader;
+  /** Objects that are not written yet. */
+  readonly made: ReadonlyMap<string, NewObject>;
+  /** Commits that are asked for again and again. */
+  readonly kept: ReadonlySet<string>;
+}
+
+const treeBytesMax = 4 * 1024 * 1024;
+const treesMax = 4_000;
+
+/** A view that remembers the trees that it has read. */
+export function createObjectView({ repository, reader, made, kept }: ObjectViewDeps): ObjectView {
+  const trees = new Map<string, ReadonlyMap<string, TreeEntry>>();
+  const commits = new Map<string, CommitLines>();
+
+  async function read(name: string, signal: AbortSignal): Promise<GitObject> {
+    const own = made.get(name);
+    if (own !== undefined) return own;
+    const loose = readLooseObjectSync(repository.objectDirectory, name, treeBytesMax);
+    const object = loose ?? (await reader.read(name, { maxBytes: treeBytesMax }, signal));
+    if (object === undefined) throw new Error(`object ${name} is not there`);
+    return object;
+  }
+
+  async function readTree(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, TreeEntry>> {
+    const known = trees.get(name);
+    if (known !== undefined) return known;
+    const { type, content } = await read(name, signal);
+    if (type !== "tree") throw new Error(`${name} is no tree`);
+    const entries = treeEntries(content);
+    // The oldest goes: a chain's next merge looks at what the last one made.
+    if (trees.size >= treesMax) trees.delete(trees.keys().next().value ?? "");
+    trees.set(name, entries);
+    return entries;
+  }
+
+  async function readCommit(name: string, signal: AbortSignal): Promise<CommitLines> {
+    const known = commits.get(name);
+    if (known !== undefined) return known;
+    const { type, content } = await read(name, signal);
+    const [tree = "", ...lines] = content.toString("latin1").split("\n\n", 1)[0]?.split("\n") ?? [];
+    if (type !== "commit" || !tree.startsWith("tree ")) throw new Error(`${name} is no commit`);
+    const parents = lines.filter((line) => line.startsWith("parent ")).map((line) => line.slice(7));
+    const commit = { tree: tree.slice(5), parents };
+    if (kept.has(name)) commits.set(name, commit);
+    return commit;
+  }
+
+  async function* brought(tree: string, base: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
+    if (tree === base) return;
+    yield tree;
+    const before = base === undefined ? new Map<string, TreeEntry>() : await readTree(base, signal);
+    for (const [name, entry] of await readTree(tree, signal)) {
+      const old = before.get(name);
+      if (entry.object === old?.object || entry.mode === "160000") continue;
+      if (entry.mode !== "40000") yield entry.object;
+      else yield* brought(entry.object, old?.mode === "40000" ? old.object : undefined, signal);
+    }
+  }
+
+  return { read, readTree, readCommit, brought };
+}
