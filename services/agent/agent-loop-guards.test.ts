@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AgentdError } from "../core/errors.ts";
 import { calls, type ScriptStep } from "./scripted-model.ts";
 import { type Ran, type RunOptions, runScript } from "./scripted-run.ts";
-import { createTemporaryWorktree, type TemporaryWorktree } from "./temporary-worktree.ts";
+import { createTemporaryWorktree, type TemporaryWorktree } from "./worktree/temporary-worktree.ts";
 
 let tree: TemporaryWorktree;
 beforeEach(async () => {

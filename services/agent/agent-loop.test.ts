@@ -7,7 +7,7 @@ import type { ChatReply, ChatRequest } from "../model/chat.ts";
 import { runAgent } from "./agent-loop.ts";
 import { calls, fixedWindow, type ScriptStep, scriptedModel } from "./scripted-model.ts";
 import { type Ran, type RunOptions, runScript } from "./scripted-run.ts";
-import { createTemporaryWorktree, type TemporaryWorktree } from "./temporary-worktree.ts";
+import { createTemporaryWorktree, type TemporaryWorktree } from "./worktree/temporary-worktree.ts";
 
 let tree: TemporaryWorktree;
 beforeEach(async () => {

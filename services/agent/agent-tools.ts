@@ -1,11 +1,11 @@
 import { rgPath } from "@vscode/ripgrep";
 import { treeSitterCheck } from "./edit/syntax-check.ts";
 import type { Exec } from "./exec.ts";
-import { createReadLedger } from "./read-ledger.ts";
-import { createScratch, type ScratchPlace } from "./scratch.ts";
 import type { FileBefore, TreeGit } from "./tools/tool.ts";
 import { createToolSet, type EditStyle, type ToolSet } from "./tools/tool-set.ts";
-import { createWorktreeFiles } from "./worktree-files.ts";
+import { createReadLedger } from "./worktree/read-ledger.ts";
+import { createScratch, type ScratchPlace } from "./worktree/scratch.ts";
+import { createWorktreeFiles } from "./worktree/worktree-files.ts";
 
 /** Absolute path of the ripgrep binary that glob and grep run: a sandbox must make it visible. */
 export const ripgrepPath: string = rgPath;

@@ -4,8 +4,8 @@ import { type AgentDeps, type JudgeDone, runAgent } from "./agent-loop.ts";
 import type { AgentLimits, AgentResult } from "./agent-result.ts";
 import { fixedWindow, type ScriptStep, scriptedModel } from "./scripted-model.ts";
 import type { RebuiltRun } from "./session/rebuild.ts";
-import type { TemporaryWorktree } from "./temporary-worktree.ts";
 import type { TurnRecord } from "./transcript.ts";
+import type { TemporaryWorktree } from "./worktree/temporary-worktree.ts";
 
 /** How a scripted run ended, what it recorded, and what was sent to the model. */
 export interface Ran {

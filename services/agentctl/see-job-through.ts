@@ -2,8 +2,8 @@ import { countText } from "../core/text/count-text.ts";
 import type { Job } from "../gen/agentd/v1/job_pb.ts";
 import { fetchBranch } from "./commands/jobs/fetch.ts";
 import { followJob, willBePublished } from "./follow-job.ts";
-import { jobStatusText, trueCondition } from "./output/job-table.ts";
 import { shortCommit } from "./output/quantity.ts";
+import { jobStatusText, trueCondition } from "./output/tables/job-table.ts";
 import { firstLine, visibleLine } from "./output/visible.ts";
 import { type ExitCode, exitCodes, type Session } from "./session.ts";
 

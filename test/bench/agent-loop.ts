@@ -2,7 +2,7 @@ import { charsOf } from "../../services/agent/context/shorten.ts";
 import { treeSitterCheck } from "../../services/agent/edit/syntax-check.ts";
 import { calls, type ScriptStep, scriptedModel } from "../../services/agent/scripted-model.ts";
 import { runScript } from "../../services/agent/scripted-run.ts";
-import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/agent/temporary-worktree.ts";
+import { createTemporaryWorktree, type TemporaryWorktree } from "../../services/agent/worktree/temporary-worktree.ts";
 import type { ChatMessage } from "../../services/model/chat.ts";
 import { judgeDone } from "../../services/worker/gate/done-gate.ts";
 import { brokenSyntax } from "../../services/worker/gate/syntax-errors.ts";

@@ -1,8 +1,8 @@
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { createTemporaryWorktree, type TemporaryWorktree } from "../temporary-worktree.ts";
-import { createWorktreeFiles } from "../worktree-files.ts";
+import { createTemporaryWorktree, type TemporaryWorktree } from "../worktree/temporary-worktree.ts";
+import { createWorktreeFiles } from "../worktree/worktree-files.ts";
 import { createRepositoryInstructions } from "./instructions.ts";
 
 const trees: TemporaryWorktree[] = [];

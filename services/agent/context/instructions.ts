@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { ToolError } from "../tool-error.ts";
-import type { WorktreeFiles } from "../worktree-files.ts";
+import type { WorktreeFiles } from "../worktree/worktree-files.ts";
 
 /** What a repository says about work in it. It guides; it grants nothing. */
 export interface RepositoryInstructions {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { calls, type ScriptStep } from "../scripted-model.ts";
 import { type RunOptions, runScript } from "../scripted-run.ts";
-import { createTemporaryWorktree, type TemporaryWorktree } from "../temporary-worktree.ts";
+import { createTemporaryWorktree, type TemporaryWorktree } from "../worktree/temporary-worktree.ts";
 
 let tree: TemporaryWorktree;
 beforeAll(async () => {

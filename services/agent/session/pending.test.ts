@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { toolsDigest } from "../conversation.ts";
 import { calls } from "../scripted-model.ts";
 import { runScript } from "../scripted-run.ts";
-import { createTemporaryWorktree, type TemporaryWorktree } from "../temporary-worktree.ts";
+import { createTemporaryWorktree, type TemporaryWorktree } from "../worktree/temporary-worktree.ts";
 import { branchTo, lastPoint } from "./branch.ts";
 import { rebuildRun } from "./rebuild.ts";
 import type { CommandStart, StoredRecord } from "./session-record.ts";

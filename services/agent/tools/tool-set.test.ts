@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { toolNames as known } from "../../core/job/job-bounds.ts";
-import { createTemporaryWorktree, type TemporaryWorktree } from "../temporary-worktree.ts";
+import { createTemporaryWorktree, type TemporaryWorktree } from "../worktree/temporary-worktree.ts";
 import { createToolSet, type EditStyle, toolNames } from "./tool-set.ts";
 
 let tree: TemporaryWorktree;

@@ -1,22 +1,22 @@
 import { distance } from "fastest-levenshtein";
 import type { ModelTraits, ToolCall, ToolSchema } from "../../model/chat.ts";
 import { clipEnd, clipMiddle } from "../clip.ts";
-import type { ReadLedger } from "../read-ledger.ts";
 import { ToolError } from "../tool-error.ts";
-import { applyPatchTool } from "./apply-patch.ts";
-import { bashTool } from "./bash.ts";
-import { editTool } from "./edit.ts";
+import type { ReadLedger } from "../worktree/read-ledger.ts";
+import { bashTool } from "./commands/bash.ts";
+import { gitTool } from "./commands/git.ts";
+import { applyPatchTool } from "./files/apply-patch.ts";
+import { editTool } from "./files/edit.ts";
+import { multiEditTool } from "./files/multi-edit.ts";
+import { readTool } from "./files/read.ts";
+import { writeTool } from "./files/write.ts";
 import type { FinishClaim } from "./finish.ts";
 import { finishTool, finishToolName } from "./finish.ts";
-import { gitTool } from "./git.ts";
-import { globTool } from "./glob.ts";
-import { grepTool } from "./grep.ts";
-import { multiEditTool } from "./multi-edit.ts";
 import { noteTool } from "./note.ts";
-import { readTool } from "./read.ts";
+import { globTool } from "./search/glob.ts";
+import { grepTool } from "./search/grep.ts";
 import type { FileBefore, Tool, ToolContext } from "./tool.ts";
 import { describeShape } from "./tool-schema.ts";
-import { writeTool } from "./write.ts";
 
 /** A call that may run, with its arguments checked. */
 export interface CheckedCall {

@@ -2,9 +2,9 @@ import { z } from "zod";
 import type { ToolSchema } from "../../model/chat.ts";
 import type { SyntaxCheck } from "../edit/syntax-check.ts";
 import type { Exec } from "../exec.ts";
-import type { ReadLedger } from "../read-ledger.ts";
-import type { Scratch } from "../scratch.ts";
-import type { WorktreeFiles } from "../worktree-files.ts";
+import type { ReadLedger } from "../worktree/read-ledger.ts";
+import type { Scratch } from "../worktree/scratch.ts";
+import type { WorktreeFiles } from "../worktree/worktree-files.ts";
 import { decodeArguments, describeIssue, toParameters } from "./tool-schema.ts";
 
 /** A file as it is before a tool changes it. */

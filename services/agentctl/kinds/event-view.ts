@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "../../gen/agentd/v1/event_pb.ts";
-import { eventTable } from "../output/event-table.ts";
+import { eventTable } from "../output/tables/event-table.ts";
 import type { ResourceView } from "./resource-view.ts";
 
 /** Events, as `agentctl events` prints them. */

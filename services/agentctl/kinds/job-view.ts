@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Job, JobSchema } from "../../gen/agentd/v1/job_pb.ts";
-import { jobTable } from "../output/job-table.ts";
+import { jobTable } from "../output/tables/job-table.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
 
 /** Jobs, as `agentctl get jobs` reads and prints them. */

@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type MemoryNote, MemoryNoteSchema } from "../../gen/agentd/v1/memory_note_pb.ts";
-import { memoryTable } from "../output/memory-table.ts";
+import { memoryTable } from "../output/tables/memory-table.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
 
 /** What agents remember of repositories, as `agentctl get memory` reads and prints it. */

@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type ModelPool, ModelPoolSchema } from "../../gen/agentd/v1/model_pool_pb.ts";
-import { poolTable } from "../output/pool-table.ts";
+import { poolTable } from "../output/tables/pool-table.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
 
 /** Model pools, as `agentctl get pools` reads and prints them. */

@@ -1,4 +1,4 @@
-import type { TableView } from "../output/table.ts";
+import type { TableView } from "../output/tables/table.ts";
 import type { ResourceKind } from "../resource-name.ts";
 import type { Session } from "../session.ts";
 

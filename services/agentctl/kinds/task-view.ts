@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Task, TaskSchema } from "../../gen/agentd/v1/task_pb.ts";
-import { taskTable, taskTableFields } from "../output/task-table.ts";
+import { taskTable, taskTableFields } from "../output/tables/task-table.ts";
 import { taskWord } from "../resource-name.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
 

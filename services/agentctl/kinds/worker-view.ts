@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Worker, WorkerSchema } from "../../gen/agentd/v1/worker_pb.ts";
-import { workerTable } from "../output/worker-table.ts";
+import { workerTable } from "../output/tables/worker-table.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
 
 /** Workers, as `agentctl get workers` reads and prints them. */

@@ -2,7 +2,7 @@ import { renderTemplate } from "../jsonpath/evaluate.ts";
 import type { ResourceView } from "../kinds/resource-view.ts";
 import type { Session } from "../session.ts";
 import type { OutputFormat } from "./output-format.ts";
-import type { TableView } from "./table.ts";
+import type { TableView } from "./tables/table.ts";
 import { statusColors } from "./terminal.ts";
 
 /** How a list is printed. */

@@ -1,6 +1,6 @@
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
-import { jobStatusText } from "./job-table.ts";
 import { formatAge, formatCount } from "./quantity.ts";
+import { jobStatusText } from "./tables/job-table.ts";
 
 /** What a progress line is made from. */
 export interface ProgressView {

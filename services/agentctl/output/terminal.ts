@@ -1,4 +1,4 @@
-import type { Decorate } from "./table.ts";
+import type { Decorate } from "./tables/table.ts";
 
 /** Where a command writes, and what that place can do. */
 export interface Terminal {

@@ -1,6 +1,6 @@
 import { countText } from "../../core/text/count-text.ts";
 import { formatAge } from "../output/quantity.ts";
-import { formatTable } from "../output/table.ts";
+import { formatTable } from "../output/tables/table.ts";
 import { visibleLine } from "../output/visible.ts";
 import { criticalPath, type ShownSpan, type TraceNode, traceTrees } from "./trace-tree.ts";
 

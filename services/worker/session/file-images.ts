@@ -1,8 +1,8 @@
 import { gunzipSync, gzipSync } from "node:zlib";
-import { fileDigest } from "../../agent/read-ledger.ts";
 import { imagesOf } from "../../agent/session/files-before.ts";
 import type { FileBefore } from "../../agent/tools/tool.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
+import { fileDigest } from "../../agent/worktree/read-ledger.ts";
 
 /** Files as they were before the changes of the present turn. */
 export interface FileImages {

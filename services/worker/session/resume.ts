@@ -7,7 +7,7 @@ import { type RebuiltRun, rebuildRun } from "../../agent/session/rebuild.ts";
 import type { StoredRecord } from "../../agent/session/session-record.ts";
 import type { ToolSet } from "../../agent/tools/tool-set.ts";
 import type { Checkpoint, FileChangeRecord } from "../../agent/transcript.ts";
-import { createWorktreeFiles } from "../../agent/worktree-files.ts";
+import { createWorktreeFiles } from "../../agent/worktree/worktree-files.ts";
 import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
 import { importResult } from "../../platform/git/result-bundle.ts";
 import { moveTree, type Worktree } from "../../platform/git/worktree.ts";

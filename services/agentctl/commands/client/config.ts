@@ -8,7 +8,7 @@ import {
   writeConfig,
 } from "../../contexts/config-file.ts";
 import { parseAddress } from "../../contexts/target.ts";
-import { formatTable } from "../../output/table.ts";
+import { formatTable } from "../../output/tables/table.ts";
 import { UsageError } from "../../resource-name.ts";
 import { exitCodes, type Place } from "../../session.ts";
 import { type LocalVerb, localVerb, type NamedVerb, type VerbGroup } from "../../verb.ts";

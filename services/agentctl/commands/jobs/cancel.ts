@@ -1,4 +1,4 @@
-import { jobStatusText, trueCondition } from "../../output/job-table.ts";
+import { jobStatusText, trueCondition } from "../../output/tables/job-table.ts";
 import { fullName, parseReferences, type ResourceReference, referenceText, UsageError } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";

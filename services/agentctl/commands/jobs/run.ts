@@ -5,7 +5,7 @@ import { slugOf } from "../../../core/task/task-name.ts";
 import { parseCount } from "../../../core/text/duration.ts";
 import { type Job, JobSchema } from "../../../gen/agentd/v1/job_pb.ts";
 import { durationFlag } from "../../global-options.ts";
-import { baseText } from "../../output/describe-job.ts";
+import { baseText } from "../../output/describe/describe-job.ts";
 import { topFolder } from "../../repository/apply-changes.ts";
 import { uploadRepository } from "../../repository/upload-repository.ts";
 import { UsageError } from "../../resource-name.ts";

@@ -1,4 +1,4 @@
-import { hasEnded, jobStatusText } from "../../output/job-table.ts";
+import { hasEnded, jobStatusText } from "../../output/tables/job-table.ts";
 import { fullName, parseOnly } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";

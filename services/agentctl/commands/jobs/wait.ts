@@ -1,7 +1,7 @@
 import type { Job } from "../../../gen/agentd/v1/job_pb.ts";
 import { followJob } from "../../follow-job.ts";
 import { durationFlag } from "../../global-options.ts";
-import { jobStatusText } from "../../output/job-table.ts";
+import { jobStatusText } from "../../output/tables/job-table.ts";
 import { visibleLine } from "../../output/visible.ts";
 import { fullName, parseOnly, UsageError } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";

@@ -1,10 +1,10 @@
 import type { Event } from "../../../gen/agentd/v1/event_pb.ts";
-import { eventBlock, eventsShown } from "../../output/conditions.ts";
-import { describeJob } from "../../output/describe-job.ts";
-import { describeTask } from "../../output/describe-task.ts";
-import { describeMemory } from "../../output/memory-table.ts";
-import { describePool } from "../../output/pool-table.ts";
-import { describeWorker } from "../../output/worker-table.ts";
+import { eventBlock, eventsShown } from "../../output/describe/conditions.ts";
+import { describeJob } from "../../output/describe/describe-job.ts";
+import { describeTask } from "../../output/describe/describe-task.ts";
+import { describeMemory } from "../../output/tables/memory-table.ts";
+import { describePool } from "../../output/tables/pool-table.ts";
+import { describeWorker } from "../../output/tables/worker-table.ts";
 import { fullName, parseReferences, type ResourceReference } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";

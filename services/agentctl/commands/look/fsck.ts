@@ -1,6 +1,6 @@
 import { countText } from "../../../core/text/count-text.ts";
 import { jobView } from "../../kinds/job-view.ts";
-import { formatTable } from "../../output/table.ts";
+import { formatTable } from "../../output/tables/table.ts";
 import { fullName, parseOnly } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseAttempt } from "../../attempt-flag.ts";
-import { describeEnds } from "../../output/attempt-ends.ts";
-import { createReplay } from "../../output/replay.ts";
-import { createTurnPrinter } from "../../output/turns.ts";
+import { describeEnds } from "../../output/describe/attempt-ends.ts";
+import { createReplay } from "../../output/replay/replay.ts";
+import { createTurnPrinter } from "../../output/replay/turns.ts";
 import { fullName, parseOnly, type ResourceReference, referenceText, UsageError } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";

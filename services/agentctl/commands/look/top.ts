@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { jobView } from "../../kinds/job-view.ts";
 import { poolView } from "../../kinds/pool-view.ts";
 import { workerView } from "../../kinds/worker-view.ts";
-import { type Sample, topTable } from "../../output/top-table.ts";
+import { type Sample, topTable } from "../../output/tables/top-table.ts";
 import { UsageError } from "../../resource-name.ts";
 import { exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";

@@ -1,0 +1,73 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { detectSandbox } from "../../../services/platform/process/sandbox.ts";
+import { until } from "../../support/until.ts";
+import { createWorkerStand, isRunning, processesOf, type StartedWorker, type WorkerStand } from "./worker-harness.ts";
+
+const searchPath = process.env["PATH"] ?? "";
+const sandbox = await detectSandbox(searchPath, AbortSignal.timeout(600_000));
+
+describe.each([
+  { mode: "none", isThere: true, first: 5101 },
+  { mode: "auto", isThere: sandbox.kind === "bubblewrap", first: 5201 },
+])("with --sandbox $mode", ({ mode, isThere, first }) => {
+  let stand: WorkerStand;
+  beforeAll(async () => {
+    stand = await createWorkerStand({ "a.txt": "old\n" });
+  });
+  afterAll(() => stand[Symbol.asyncDispose]());
+
+  /**
+   * Commands of an agent that want to stay: in another session, with another parent, without their environment. One that also
+   * left the tree can be found in a sandbox only, where it dies with its command.
+   */
+  const stayers = (seconds: number) => {
+    const place = mode === "none" ? "." : "/";
+    const stray = `(setsid env -i sh -c 'cd ${place}; exec sleep ${seconds + 1}' >/dev/null 2>&1 &)`;
+    return `Run "setsid sleep ${seconds} & ${stray} ; sleep ${seconds + 2}"`;
+  };
+  const leftTrees = (worker: StartedWorker, name: string): readonly string[] => {
+    const trees = join(worker.data, name, "trees");
+    return existsSync(trees) ? readdirSync(trees) : [];
+  };
+
+  it.skipIf(!isThere)("nothing remains of cancelled attempts", async () => {
+    const { coordinator } = stand;
+    const name = `cancelled-${mode}`;
+    const worker = await stand.startWorker(name, ["--sandbox", mode]);
+    const assignment = await stand.assignment({ task: name, taskText: stayers(first) });
+    await coordinator.offer(assignment);
+    await until("all commands run", () => [0, 1, 2].every((n) => isRunning(`sleep ${first + n}$`)));
+    const { uid, task, attempt } = assignment;
+    coordinator.stop(name, { stop: [{ uid, task, attempt, reason: "enough" }] });
+    expect(await coordinator.completeOf(name)).toMatchObject({ outcome: "Cancelled" });
+    for (const n of [0, 1, 2]) expect(isRunning(`sleep ${first + n}$`)).toBe(false);
+    expect(await processesOf(name)).toEqual([]);
+    expect(leftTrees(worker, name)).toEqual([]);
+    worker.process.kill("SIGKILL");
+    await worker.ended;
+  });
+
+  it.skipIf(!isThere)("nothing remains of a worker that drained, or was told twice to end", async () => {
+    const { coordinator } = stand;
+    const seconds = first + 10;
+    for (const signals of [1, 2]) {
+      const name = `drained-${mode}-${signals}`;
+      const worker = await stand.startWorker(name, ["--sandbox", mode]);
+      // With one signal the attempt comes to its end: what it left in the background must go, too.
+      const ending = `Run "setsid sleep ${seconds} >/dev/null 2>&1 & sleep 6"`;
+      const taskText = signals === 1 ? ending : stayers(seconds);
+      await coordinator.offer(await stand.assignment({ task: name, taskText }));
+      await until("the commands run", () => isRunning(`sleep ${seconds}$`));
+      worker.process.kill("SIGTERM");
+      const isDraining = () => coordinator.heartbeats.findLast((beat) => beat.worker === name)?.isDraining === true;
+      await until("it drains, or has ended", () => isDraining() || worker.process.exitCode !== null);
+      if (signals === 2) worker.process.kill("SIGTERM");
+      expect((await worker.ended).code).toBe(0);
+      for (const n of [0, 1, 2]) expect(isRunning(`sleep ${seconds + n}$`)).toBe(false);
+      expect(await processesOf(name)).toEqual([]);
+      expect(leftTrees(worker, name)).toEqual([]);
+    }
+  });
+});
