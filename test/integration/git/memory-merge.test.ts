@@ -33,6 +33,9 @@ function edits(branch: number): string {
     lines.push(`M 100${next(5) === 0 ? "755" : "644"} inline ${file}\n${data(`${branch}\n`)}`);
     if (next(2) === 0) lines.push(`M 100644 inline ${file}-new-${next(3)}\n${data(`new ${next(2)}\n`)}`);
   }
+  // A folder that others make too.
+  const ofMade = seededRandom(branch + 1_001);
+  if (ofMade() < 0.5) lines.push(`M 100644 inline made/${branch % 2}/${branch % 20}\n${data(`${branch % 4}\n`)}`);
   if (branch % 3 !== 0) return lines.join("");
   const odd = [`D ${fileOf(next(60))}\n`, `R p0/q${next(7)} moved/${next(2)}\n`, `D p1/q${next(7)}\n`];
   const folder = `p2/q${next(7)}`;

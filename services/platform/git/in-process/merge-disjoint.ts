@@ -37,12 +37,13 @@ export async function mergeDisjoint(readTree: ReadTree, sides: MergeSides): Prom
 
 async function mergeFolder(
   readTree: ReadTree,
-  { base, ours, theirs }: MergeSides,
+  { base, ours, theirs }: Omit<MergeSides, "base"> & { readonly base: string | undefined },
   made: NewObject[],
 ): Promise<string | undefined> {
   if (ours === theirs || theirs === base) return ours;
   if (ours === base) return theirs;
-  const [old, left, right] = [await readTree(base), await readTree(ours), await readTree(theirs)];
+  const old = base === undefined ? new Map<string, TreeEntry>() : await readTree(base);
+  const [left, right] = [await readTree(ours), await readTree(theirs)];
   for (const name of old.keys()) if (!left.has(name) || !right.has(name)) return undefined;
   const merged = new Map(left);
   for (const [name, entry] of right) {
@@ -52,10 +53,9 @@ async function mergeFolder(
       merged.set(name, entry);
       continue;
     }
-    if (before === undefined || mine === undefined || !isFolder(before) || !isFolder(mine) || !isFolder(entry)) {
-      return undefined;
-    }
-    const inner = { base: before.object, ours: mine.object, theirs: entry.object };
+    if (mine === undefined || ![before ?? mine, mine, entry].every(isFolder)) return undefined;
+    // A folder that both have made is one that both have filled.
+    const inner = { base: before?.object, ours: mine.object, theirs: entry.object };
     const object = await mergeFolder(readTree, inner, made);
     if (object === undefined) return undefined;
     merged.set(name, { ...entry, object });
