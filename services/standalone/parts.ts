@@ -16,12 +16,15 @@ export function serviceMain(service: string): string {
   return fileURLToPath(new URL(`../${service}/main.${extension}`, import.meta.url));
 }
 
-/** V8's own choice, up to 32 MiB on a large machine, lets the new space alone grow to a third of what a coordinator may use. */
-const semiSpaceMaxMib = 8;
+/**
+ * V8 sizes its heap by the machine's memory, as if a service were alone on it: on a large one the new space grows to 96 MiB, and old
+ * objects are looked at when they have become four times as many. A service of ours takes 24 MiB, and looks at half as many again.
+ */
+const heapFlags = ["--max-semi-space-size=8", "--heap-growing-percent=50"];
 
 /** How Node is called for a service. */
 export function nodeArguments(service: string): readonly string[] {
-  return ["--disable-warning=ExperimentalWarning", `--max-semi-space-size=${semiSpaceMaxMib}`, serviceMain(service)];
+  return ["--disable-warning=ExperimentalWarning", ...heapFlags, serviceMain(service)];
 }
 
 /** What a worker, whose children run hostile code, may know of our environment. */

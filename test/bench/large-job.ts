@@ -85,6 +85,14 @@ function jobNamed(stand: Stand, name: string): Job | undefined {
   return stand.store.get<Job>(keys.job("default", name))?.value;
 }
 
+/** What the watched job costs shall be its own. */
+async function deleteJob(stand: Stand, coordinator: Coordinator, name: string): Promise<void> {
+  const signal = AbortSignal.timeout(limitMs);
+  await using channel = createGrpcChannel(coordinator.ready.listen);
+  await channel.client(JobService).deleteJob({ name: `${parent}/jobs/${name}` }, { signal });
+  await until(`the end of ${name}'s tasks`, () => jobNamed(stand, name) === undefined, limitMs);
+}
+
 function isTrue(job: Job | undefined, type: string): boolean {
   return findCondition(job?.status.conditions ?? [], type)?.status === "True";
 }
@@ -191,6 +199,7 @@ export async function largeJobBench({ isSmall }: BenchOptions): Promise<readonly
   await runWhole(stand, coordinator, "first", Math.min(few, 200));
   const small = await runWhole(stand, coordinator, "small", few);
   const large = await runWhole(stand, coordinator, "large", many);
+  for (const name of ["first", "small", "large"]) await deleteJob(stand, coordinator, name);
   const watched = await runWatched(stand, coordinator, many, watchers);
   const whole = watched.seen.filter(
     (one) => one.events === watched.expected.events && one.sum === watched.expected.sum,
