@@ -80,11 +80,11 @@ describe("each rung on a real server", () => {
         expect(fitting).toHaveLength(validCalls);
         expect(validCalls > 0 || isTruncated || `${content}${reasoning}` !== "" || toolCalls.length > 0).toBe(true);
       }
-      // These two are forced by the engine's grammar: only the cap can come between.
-      if (rung === "required" || rung === "envelope") {
-        expect(count((reply) => reply.validCalls > 0 || reply.isTruncated)).toBe(triesPerRung);
-        expect(count((reply) => reply.validCalls > 0)).toBeGreaterThan(0);
-      }
+      // Two are forced by the engine's grammar: only the cap can come between.
+      const isForced = rung === "required" || rung === "envelope";
+      const whole = count((reply) => reply.validCalls > 0 || reply.isTruncated);
+      expect(whole).toBeGreaterThanOrEqual(isForced ? triesPerRung : 0);
+      expect(count((reply) => reply.validCalls > 0)).toBeGreaterThanOrEqual(isForced ? 1 : 0);
     },
     300_000,
   );
