@@ -99,7 +99,7 @@ async function complete(
     await ask<CompleteReply>(link, subjects.complete(name), done, signal);
     return;
   }
-  const { commit, bundle } = rawResult(base, Number(/(\d+)\D*$/.exec(assignment.taskText)?.[1] ?? 0));
+  const { commit, bundle } = await rawResult(base, Number(/(\d+)\D*$/.exec(assignment.taskText)?.[1] ?? 0));
   const { name: object } = await putObject(link, "inbox", bundle, signal);
   const done: CompleteRequest = { ...body, outcome: "Done", commit, object };
   await ask<CompleteReply>(link, subjects.complete(name), done, signal);

@@ -38,7 +38,7 @@ export function createResumePoints(deps: ResumePointDeps): ResumePoints {
   return {
     async find(task, signal) {
       const before = lostBefore(task);
-      if (task.spec.kind !== "Agent" || before.length + (task.status.rewind === undefined ? 0 : 1) === 0) return {};
+      if (task.spec.kind !== "Agent" || (before.length === 0 && task.status.rewind === undefined)) return {};
       const { uid, name } = task.metadata;
       const told = { uid, task: name, attempt: task.status.attempt };
       let lost: NonNullable<Assignment["lost"]> = {};

@@ -5,7 +5,7 @@ import type { Repository } from "./bare-repository.ts";
 import { objectNamePattern } from "./bare-repository.ts";
 import { parseHeader } from "./bundle.ts";
 import { gitMessage } from "./git-text.ts";
-import { newObject } from "./in-process/commit-objects.ts";
+import { newObject, parseCommit } from "./in-process/commit-objects.ts";
 import { isPlainResult, type PlainResult } from "./in-process/plain-result.ts";
 import { loosePath, readLooseObject, writeLooseObject } from "./loose-object.ts";
 import type { GitObject, ObjectReader } from "./object-reader.ts";
@@ -134,17 +134,6 @@ async function look(
   const link = changed?.find((change) => change.oldMode === "160000" || change.newMode === "160000");
   if (link !== undefined) throw deps.refused(`it changes the submodule ${link.path}`);
   return changed;
-}
-
-/** The header lines of a commit that git has found in order: `tree`, then `parent` for each. */
-function parseCommit(content: Buffer): { readonly tree: string | undefined; readonly parents: readonly string[] } {
-  const [first = "", ...lines] = content.toString("latin1").split("\n");
-  const parents: string[] = [];
-  for (const line of lines) {
-    if (!line.startsWith("parent ")) break;
-    parents.push(line.slice(7));
-  }
-  return { tree: /^tree ([0-9a-f]{40})$/.exec(first)?.[1], parents };
 }
 
 async function readQuarantine(quarantine: Repository, maxBytes: number): Promise<ReadonlyMap<string, GitObject>> {

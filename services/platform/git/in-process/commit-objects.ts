@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { GitIdentity } from "../git.ts";
 import type { ObjectType } from "../object-reader.ts";
+import type { TreeEntry } from "../tree-diff.ts";
 import type { IndexedFile } from "./index-file.ts";
 
 /** An object that is not written yet. */
@@ -52,22 +53,54 @@ export function treeObjects(files: ReadonlyMap<string, IndexedFile>): TreeObject
 }
 
 function writeFolder(folder: Folder, trees: Map<string, NewObject>): string | undefined {
-  const lines: { readonly key: string; readonly mode: string; readonly name: string; readonly object: string }[] = [];
-  for (const [name, { mode, object }] of folder.files) lines.push({ key: name, mode, name, object });
+  const entries: TreeEntry[] = [];
+  for (const [name, { mode, object }] of folder.files)
+    entries.push({ mode, name: Buffer.from(name, "latin1"), object });
   for (const [name, inner] of folder.folders) {
     const object = folder.files.has(name) ? undefined : writeFolder(inner, trees);
     if (object === undefined) return undefined;
-    // Git sorts a folder as if its name ended with a slash.
-    lines.push({ key: `${name}/`, mode: "40000", name, object });
+    entries.push({ mode: "40000", name: Buffer.from(name, "latin1"), object });
   }
-  lines.sort((a, b) => (a.key < b.key ? -1 : 1));
-  const parts = lines.flatMap(({ mode, name, object }) => [
-    Buffer.from(`${mode} ${name}\0`, "latin1"),
-    Buffer.from(object, "hex"),
-  ]);
-  const tree = newObject("tree", Buffer.concat(parts));
+  const tree = newObject("tree", treeContent(entries));
   trees.set(tree.name, tree);
   return tree.name;
+}
+
+/** The bytes of a tree with these entries. */
+export function treeContent(entries: readonly TreeEntry[]): Buffer {
+  // Git sorts a folder as if its name ended with a slash.
+  const keyed = entries.map((entry) => ({
+    entry,
+    key: entry.name.toString("latin1") + (entry.mode === "40000" ? "/" : ""),
+  }));
+  keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
+  const end = Buffer.of(0);
+  return Buffer.concat(
+    keyed.flatMap(({ entry: { mode, name, object } }) => [
+      Buffer.from(`${mode} `),
+      name,
+      end,
+      Buffer.from(object, "hex"),
+    ]),
+  );
+}
+
+/** What a commit names. */
+export interface CommitLines {
+  /** Undefined where the commit does not begin with one. */
+  readonly tree: string | undefined;
+  readonly parents: readonly string[];
+}
+
+/** The header lines of a commit: `tree`, then `parent` for each. */
+export function parseCommit(content: Buffer): CommitLines {
+  const [first = "", ...lines] = content.toString("latin1").split("\n");
+  const parents: string[] = [];
+  for (const line of lines) {
+    if (!line.startsWith("parent ")) break;
+    parents.push(line.slice(7));
+  }
+  return { tree: /^tree ([0-9a-f]{40})$/.exec(first)?.[1], parents };
 }
 
 /** What a commit says. */

@@ -1,5 +1,5 @@
 import { parseTree, type TreeEntry } from "../tree-diff.ts";
-import { type NewObject, newObject } from "./commit-objects.ts";
+import { type NewObject, newObject, treeContent } from "./commit-objects.ts";
 
 /** Trees of three commits: the first is the only common ancestor of the other two that counts. */
 export interface MergeSides {
@@ -71,20 +71,4 @@ function isSame(a: TreeEntry | undefined, b: TreeEntry | undefined): boolean {
 
 function isFolder(entry: TreeEntry): boolean {
   return entry.mode === "40000";
-}
-
-/** The bytes of a tree with these entries. */
-export function treeContent(entries: readonly TreeEntry[]): Buffer {
-  // Git sorts a folder as if its name ended with a slash.
-  const keyed = entries.map((entry) => ({ entry, key: entry.name.toString("latin1") + (isFolder(entry) ? "/" : "") }));
-  keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
-  const end = Buffer.of(0);
-  return Buffer.concat(
-    keyed.flatMap(({ entry: { mode, name, object } }) => [
-      Buffer.from(`${mode} `),
-      name,
-      end,
-      Buffer.from(object, "hex"),
-    ]),
-  );
 }

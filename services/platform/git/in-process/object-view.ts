@@ -2,20 +2,16 @@ import { type Repository } from "../bare-repository.ts";
 import { readLooseObjectSync } from "../loose-object.ts";
 import type { GitObject, ObjectReader } from "../object-reader.ts";
 import type { TreeEntry } from "../tree-diff.ts";
-import type { NewObject } from "./commit-objects.ts";
+import { type CommitLines, type NewObject, parseCommit } from "./commit-objects.ts";
 import { treeEntries } from "./merge-disjoint.ts";
 
-/** What a commit names. */
-export interface CommitLines {
-  readonly tree: string;
-  readonly parents: readonly string[];
-}
+type CommitTree = CommitLines & { readonly tree: string };
 
 /** A repository's objects, with some that are not written yet. All throw an Error for what is not there, too large or of another kind. */
 export interface ObjectView {
   read(name: string, signal: AbortSignal): Promise<GitObject>;
   readTree(name: string, signal: AbortSignal): Promise<ReadonlyMap<string, TreeEntry>>;
-  readCommit(name: string, signal: AbortSignal): Promise<CommitLines>;
+  readCommit(name: string, signal: AbortSignal): Promise<CommitTree>;
   /** The names of a tree's objects, its own among them, that another tree has not at the same place. */
   brought(tree: string, base: string | undefined, signal: AbortSignal): AsyncGenerator<string>;
 }
@@ -35,7 +31,7 @@ const treesMax = 4_000;
 /** A view that remembers the trees that it has read. */
 export function createObjectView({ repository, reader, made, kept }: ObjectViewDeps): ObjectView {
   const trees = new Map<string, ReadonlyMap<string, TreeEntry>>();
-  const commits = new Map<string, CommitLines>();
+  const commits = new Map<string, CommitTree>();
 
   async function read(name: string, signal: AbortSignal): Promise<GitObject> {
     const own = made.get(name);
@@ -58,14 +54,13 @@ export function createObjectView({ repository, reader, made, kept }: ObjectViewD
     return entries;
   }
 
-  async function readCommit(name: string, signal: AbortSignal): Promise<CommitLines> {
+  async function readCommit(name: string, signal: AbortSignal): Promise<CommitTree> {
     const known = commits.get(name);
     if (known !== undefined) return known;
     const { type, content } = await read(name, signal);
-    const [tree = "", ...lines] = content.toString("latin1").split("\n\n", 1)[0]?.split("\n") ?? [];
-    if (type !== "commit" || !tree.startsWith("tree ")) throw new Error(`${name} is no commit`);
-    const parents = lines.filter((line) => line.startsWith("parent ")).map((line) => line.slice(7));
-    const commit = { tree: tree.slice(5), parents };
+    const { tree, parents } = parseCommit(content);
+    if (type !== "commit" || tree === undefined) throw new Error(`${name} is no commit`);
+    const commit = { tree, parents };
     if (kept.has(name)) commits.set(name, commit);
     return commit;
   }

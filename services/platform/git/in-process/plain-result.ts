@@ -1,7 +1,8 @@
 import type { GitObject, ObjectType } from "../object-reader.ts";
 import type { TreeEntry } from "../tree-diff.ts";
 import { oddName } from "./commit-few.ts";
-import { treeContent, treeEntries } from "./merge-disjoint.ts";
+import { treeContent } from "./commit-objects.ts";
+import { treeEntries } from "./merge-disjoint.ts";
 
 /** A result's objects, and what is asked of the repository. */
 export interface PlainResult {

@@ -7,12 +7,16 @@ import { packObjects } from "./pack-file.ts";
 /** Of its objects together; a larger pack is worth git's deltas. */
 const bytesMax = 256 * 1024;
 
-/** A bundle of few objects. */
-export interface SmallBundle {
+/** What a bundle brings, and on top of what. */
+export interface BundleTip {
   readonly ref: string;
   readonly commit: string;
-  /** What the receiver must have: all that `objects` name and do not hold. */
+  /** What the receiver must have: all that the bundle's objects name and do not hold. */
   readonly base: string;
+}
+
+/** A bundle of few objects. */
+export interface SmallBundle extends BundleTip {
   /** What is in the bundle; each stored by itself in the repository. */
   readonly objects: readonly string[];
 }
@@ -32,11 +36,11 @@ export async function writeSmallBundle(repository: Repository, bundle: SmallBund
 }
 
 /** Writes a bundle of one tip whose pack is there. */
-export async function writePackBundle(
-  { ref, commit, base }: Pick<SmallBundle, "ref" | "commit" | "base">,
-  pack: Buffer,
-  file: string,
-): Promise<void> {
-  const header = `# v2 git bundle\n-${base}\n${commit} ${ref}\n\n`;
-  await writeFile(file, Buffer.concat([Buffer.from(header), pack]), { flag: "wx", mode: 0o600 });
+export async function writePackBundle(tip: BundleTip, pack: Buffer, file: string): Promise<void> {
+  await writeFile(file, packBundle(tip, pack), { flag: "wx", mode: 0o600 });
+}
+
+/** The bytes of a bundle of one tip whose pack is there. */
+export function packBundle({ ref, commit, base }: BundleTip, pack: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`# v2 git bundle\n-${base}\n${commit} ${ref}\n\n`), pack]);
 }
