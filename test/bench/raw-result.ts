@@ -1,6 +1,6 @@
-import { commitObject, newObject, treeContent } from "../../services/platform/git/in-process/commit-objects.ts";
-import { packObjects } from "../../services/platform/git/in-process/pack-file.ts";
 import { packBundle } from "../../services/platform/git/in-process/small-bundle.ts";
+import { commitObject, newObject, treeContent } from "../../services/platform/git/objects/commit-objects.ts";
+import { packObjects } from "../../services/platform/git/objects/pack-file.ts";
 
 /** A result bundle of one new file, made without git: ten thousand calls of it would take minutes. */
 export interface RawResult {

@@ -18,7 +18,7 @@ import type {
   StopSignal,
 } from "../../services/core/worker-protocol.ts";
 import { openBareRepository } from "../../services/platform/git/bare-repository.ts";
-import { createBundle, fetchBundle } from "../../services/platform/git/bundle.ts";
+import { createBundle, fetchBundle } from "../../services/platform/git/bundles/bundle.ts";
 import type { NatsLink } from "../../services/platform/nats/connect.ts";
 import { pullHints } from "../../services/platform/nats/messages/hints.ts";
 import { request } from "../../services/platform/nats/messages/requests.ts";

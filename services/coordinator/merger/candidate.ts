@@ -3,12 +3,12 @@ import type { Job, JobHead } from "../../core/job/job.ts";
 import { renderTask } from "../../core/plan/template.ts";
 import type { CheckResult, Task } from "../../core/task/task.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import { createMemoryMerger } from "../../platform/git/in-process/memory-merger.ts";
-import type { PackFile } from "../../platform/git/in-process/pack-file.ts";
-import { conflictText, mergeTrees } from "../../platform/git/merge.ts";
-import type { ObjectReader } from "../../platform/git/object-reader.ts";
+import { createMemoryMerger } from "../../platform/git/merge/memory-merger.ts";
+import { conflictText, mergeTrees } from "../../platform/git/merge/merge.ts";
+import { createTreeMerger, type QuickMerge } from "../../platform/git/merge/tree-merger.ts";
+import type { ObjectReader } from "../../platform/git/objects/object-reader.ts";
+import type { PackFile } from "../../platform/git/objects/pack-file.ts";
 import { formatMessage } from "../../platform/git/trailers.ts";
-import { createTreeMerger, type QuickMerge } from "../../platform/git/tree-merger.ts";
 
 /** A merged task and the commit that it became. */
 export interface MergedTask {

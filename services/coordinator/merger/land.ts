@@ -4,7 +4,7 @@ import type { Task } from "../../core/task/task.ts";
 import type { TaskRules } from "../../core/task/task-machine.ts";
 import { transition } from "../../core/task/task-machine.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import type { PackFile } from "../../platform/git/in-process/pack-file.ts";
+import type { PackFile } from "../../platform/git/objects/pack-file.ts";
 import { listFirstParent } from "../../platform/git/trailers.ts";
 import type { Entry, ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import type { MergedTask } from "./candidate.ts";

@@ -3,7 +3,7 @@ import { treeSitterCheck } from "../../agent/edit/syntax-check.ts";
 import type { FinishClaim } from "../../agent/tools/finish.ts";
 import { memoryLines } from "../../core/job/repository-memory.ts";
 import type { Usage } from "../../core/resource.ts";
-import { readNewBlob } from "../../platform/git/trees.ts";
+import { readNewBlob } from "../../platform/git/objects/trees.ts";
 import { inSpan } from "../../platform/telemetry/tracer.ts";
 import { type DoneVerdict, judgeDone } from "../gate/done-gate.ts";
 import type { GateResult } from "../gate/gate.ts";

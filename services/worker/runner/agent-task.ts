@@ -10,7 +10,7 @@ import { createWorktreeFiles } from "../../agent/worktree/worktree-files.ts";
 import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { ChatModel, ModelTraits, TokenCounter } from "../../model/chat.ts";
-import { createTreeLook } from "../../platform/git/tree-look.ts";
+import { createTreeLook } from "../../platform/git/worktree/tree-look.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { type AttemptSession, openAttemptSession, type SessionDeps } from "../session/attempt-session.ts";
 import type { Tree } from "../workspace/attempt-space.ts";

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { removeWorktree } from "../../platform/git/worktree.ts";
+import { removeWorktree } from "../../platform/git/worktree/worktree.ts";
 import { parseAttemptMarker } from "../../platform/process/attempt-marker.ts";
 import { reapMarked } from "../../platform/process/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import type { ChangedFiles } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import { createResultBundle } from "../../platform/git/bundle.ts";
-import { harvest } from "../../platform/git/harvest.ts";
+import { createResultBundle } from "../../platform/git/bundles/bundle.ts";
 import type { FewFiles } from "../../platform/git/in-process/apply-few.ts";
-import type { Worktree } from "../../platform/git/worktree.ts";
+import { harvest } from "../../platform/git/worktree/harvest.ts";
+import type { Worktree } from "../../platform/git/worktree/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** Bound of `ChangedFiles.paths`. */

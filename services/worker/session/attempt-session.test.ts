@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { SessionRecord, StartedRecord } from "../../agent/session/session-record.ts";
 import { type TurnRecord, turnBytesMax } from "../../agent/transcript.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
-import type { Worktree } from "../../platform/git/worktree.ts";
+import type { Worktree } from "../../platform/git/worktree/worktree.ts";
 import { openAttemptSession } from "./attempt-session.ts";
 
 let directory: string;

@@ -19,7 +19,7 @@ import { boundTurnRecord } from "../../agent/transcript.ts";
 import { steadyClock } from "../../agent/wall-budget.ts";
 import type { Notice } from "../../core/task/task.ts";
 import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
-import type { Worktree } from "../../platform/git/worktree.ts";
+import type { Worktree } from "../../platform/git/worktree/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { TranscriptSink } from "../runner/transcript-sink.ts";
 import { type CheckpointDeps, createCheckpoints } from "./checkpoints.ts";

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { changingTools } from "../../agent/tools/changing-tools.ts";
 import type { Checkpoint, TurnRecord } from "../../agent/transcript.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
-import { createResultBundle } from "../../platform/git/bundle.ts";
-import { harvest } from "../../platform/git/harvest.ts";
-import type { Worktree } from "../../platform/git/worktree.ts";
+import { createResultBundle } from "../../platform/git/bundles/bundle.ts";
+import { harvest } from "../../platform/git/worktree/harvest.ts";
+import type { Worktree } from "../../platform/git/worktree/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** Keeps the files of an attempt as they were after its turns, for whoever goes on there. */

@@ -9,8 +9,8 @@ import type { ToolSet } from "../../agent/tools/tool-set.ts";
 import type { Checkpoint, FileChangeRecord } from "../../agent/transcript.ts";
 import { createWorktreeFiles } from "../../agent/worktree/worktree-files.ts";
 import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
-import { importResult } from "../../platform/git/result-bundle.ts";
-import { moveTree, type Worktree } from "../../platform/git/worktree.ts";
+import { importResult } from "../../platform/git/bundles/result-bundle.ts";
+import { moveTree, type Worktree } from "../../platform/git/worktree/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { readFileImages } from "./file-images.ts";
 

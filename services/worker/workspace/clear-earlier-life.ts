@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
-import { sweepWorktrees } from "../../platform/git/worktree.ts";
+import { sweepWorktrees } from "../../platform/git/worktree/worktree.ts";
 import { reapOrphans } from "../../platform/process/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { workerPaths } from "./worker-paths.ts";

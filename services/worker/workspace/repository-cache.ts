@@ -5,7 +5,7 @@ import PQueue from "p-queue";
 import { AgentdError } from "../../core/errors.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import { hasCommit, openBareRepository, type Repository } from "../../platform/git/bare-repository.ts";
-import { fetchBundle } from "../../platform/git/bundle.ts";
+import { fetchBundle } from "../../platform/git/bundles/bundle.ts";
 import type { CacheDirectory } from "./cache-directory.ts";
 
 /** Downloads and imports at once in this process: both are heavy on disk and memory. */

@@ -5,7 +5,7 @@ import type PQueue from "p-queue";
 import { z } from "zod";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import { decodePath, splitNul } from "../../platform/git/git-text.ts";
-import { type Worktree, worktreeGit } from "../../platform/git/worktree.ts";
+import { type Worktree, worktreeGit } from "../../platform/git/worktree/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { Tree } from "./attempt-space.ts";
 import { type CacheDirectory, draftPrefix } from "./cache-directory.ts";

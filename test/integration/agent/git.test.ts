@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createAgentTools } from "../../../services/agent/agent-tools.ts";
 import type { ToolResult } from "../../../services/agent/tools/tool-set.ts";
 import { openBareRepository } from "../../../services/platform/git/bare-repository.ts";
-import { harvest } from "../../../services/platform/git/harvest.ts";
 import { fetchFromUrl } from "../../../services/platform/git/remote.ts";
-import { createTreeLook } from "../../../services/platform/git/tree-look.ts";
-import { createWorktree, type Worktree } from "../../../services/platform/git/worktree.ts";
+import { harvest } from "../../../services/platform/git/worktree/harvest.ts";
+import { createTreeLook } from "../../../services/platform/git/worktree/tree-look.ts";
+import { createWorktree, type Worktree } from "../../../services/platform/git/worktree/worktree.ts";
 
 const signal = new AbortController().signal;
 let root: string;

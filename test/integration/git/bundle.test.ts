@@ -14,10 +14,10 @@ import {
   resolveRef,
   updateRef,
 } from "../../../services/platform/git/bare-repository.ts";
-import { createBundle, fetchBundle } from "../../../services/platform/git/bundle.ts";
+import { createBundle, fetchBundle } from "../../../services/platform/git/bundles/bundle.ts";
+import { importResult, sweepQuarantines } from "../../../services/platform/git/bundles/result-bundle.ts";
+import { changedFiles, diff, readBlob } from "../../../services/platform/git/objects/trees.ts";
 import { fetchFromUrl, pushCommit, remoteBranch } from "../../../services/platform/git/remote.ts";
-import { importResult, sweepQuarantines } from "../../../services/platform/git/result-bundle.ts";
-import { changedFiles, diff, readBlob } from "../../../services/platform/git/trees.ts";
 
 const signal = new AbortController().signal;
 const local = { environment: {} };

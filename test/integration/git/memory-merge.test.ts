@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBareRepository, type Repository } from "../../../services/platform/git/bare-repository.ts";
-import { createBundle, fetchBundle } from "../../../services/platform/git/bundle.ts";
-import { createMemoryMerger } from "../../../services/platform/git/in-process/memory-merger.ts";
+import { createBundle, fetchBundle } from "../../../services/platform/git/bundles/bundle.ts";
 import { writePackBundle } from "../../../services/platform/git/in-process/small-bundle.ts";
-import { mergeTrees } from "../../../services/platform/git/merge.ts";
-import { createObjectReader, type ObjectReader } from "../../../services/platform/git/object-reader.ts";
+import { createMemoryMerger } from "../../../services/platform/git/merge/memory-merger.ts";
+import { mergeTrees } from "../../../services/platform/git/merge/merge.ts";
+import { createObjectReader, type ObjectReader } from "../../../services/platform/git/objects/object-reader.ts";
 import { seededRandom } from "../../support/jobs.ts";
 
 const signal = AbortSignal.timeout(120_000);

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Repository } from "../../../services/platform/git/bare-repository.ts";
 import { openBareRepository } from "../../../services/platform/git/bare-repository.ts";
-import type { CommitInput } from "../../../services/platform/git/merge.ts";
-import { commitTree, conflictText, mergeTrees } from "../../../services/platform/git/merge.ts";
+import type { CommitInput } from "../../../services/platform/git/merge/merge.ts";
+import { commitTree, conflictText, mergeTrees } from "../../../services/platform/git/merge/merge.ts";
+import { createTreeMerger } from "../../../services/platform/git/merge/tree-merger.ts";
+import { listFiles, readBlob } from "../../../services/platform/git/objects/trees.ts";
 import { formatMessage, listFirstParent } from "../../../services/platform/git/trailers.ts";
-import { createTreeMerger } from "../../../services/platform/git/tree-merger.ts";
-import { listFiles, readBlob } from "../../../services/platform/git/trees.ts";
 
 const signal = new AbortController().signal;
 const author = { name: "agentd", email: "agentd@agentd.invalid", dateIso: "2026-01-02T03:04:05Z" };

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { hasCommit, openBareRepository, type Repository } from "../../../services/platform/git/bare-repository.ts";
-import { type NewObject, newObject } from "../../../services/platform/git/in-process/commit-objects.ts";
-import { packObjects } from "../../../services/platform/git/in-process/pack-file.ts";
+import { importResult } from "../../../services/platform/git/bundles/result-bundle.ts";
 import { isPlainResult } from "../../../services/platform/git/in-process/plain-result.ts";
 import { writePackBundle } from "../../../services/platform/git/in-process/small-bundle.ts";
-import { createObjectReader } from "../../../services/platform/git/object-reader.ts";
-import { importResult } from "../../../services/platform/git/result-bundle.ts";
+import { type NewObject, newObject } from "../../../services/platform/git/objects/commit-objects.ts";
+import { createObjectReader } from "../../../services/platform/git/objects/object-reader.ts";
+import { packObjects } from "../../../services/platform/git/objects/pack-file.ts";
 
 const signal = AbortSignal.timeout(120_000);
 const line = "Ada <ada@example.invalid> 1700000000 +0000";

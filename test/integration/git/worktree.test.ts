@@ -21,11 +21,11 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Repository } from "../../../services/platform/git/bare-repository.ts";
 import { openBareRepository, resolveRef } from "../../../services/platform/git/bare-repository.ts";
-import { harvest } from "../../../services/platform/git/harvest.ts";
+import { changedFiles, listFiles, readBlob } from "../../../services/platform/git/objects/trees.ts";
 import { fetchFromUrl } from "../../../services/platform/git/remote.ts";
-import { changedFiles, listFiles, readBlob } from "../../../services/platform/git/trees.ts";
-import type { Worktree } from "../../../services/platform/git/worktree.ts";
-import { createWorktree, removeWorktree, sweepWorktrees } from "../../../services/platform/git/worktree.ts";
+import { harvest } from "../../../services/platform/git/worktree/harvest.ts";
+import type { Worktree } from "../../../services/platform/git/worktree/worktree.ts";
+import { createWorktree, removeWorktree, sweepWorktrees } from "../../../services/platform/git/worktree/worktree.ts";
 
 const signal = new AbortController().signal;
 const author = { name: "agentd", email: "agentd@agentd.invalid", dateIso: "2026-01-02T03:04:05Z" };

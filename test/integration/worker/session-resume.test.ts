@@ -18,8 +18,8 @@ import {
   openUserRepository,
   type Repository,
 } from "../../../services/platform/git/bare-repository.ts";
-import { createBundle, fetchBundle } from "../../../services/platform/git/bundle.ts";
-import { createWorktree } from "../../../services/platform/git/worktree.ts";
+import { createBundle, fetchBundle } from "../../../services/platform/git/bundles/bundle.ts";
+import { createWorktree } from "../../../services/platform/git/worktree/worktree.ts";
 import type { NatsLink } from "../../../services/platform/nats/connect.ts";
 import { getObject, putObject } from "../../../services/platform/nats/objects/objects.ts";
 import { defaultLimits } from "../../../services/platform/nats/stream-limits.ts";

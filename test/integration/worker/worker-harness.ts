@@ -14,7 +14,7 @@ import type {
   StopSignal,
 } from "../../../services/core/worker-protocol.ts";
 import { openUserRepository } from "../../../services/platform/git/bare-repository.ts";
-import { createBundle } from "../../../services/platform/git/bundle.ts";
+import { createBundle } from "../../../services/platform/git/bundles/bundle.ts";
 import type { NatsLink } from "../../../services/platform/nats/connect.ts";
 import { publishHint } from "../../../services/platform/nats/messages/hints.ts";
 import { serve } from "../../../services/platform/nats/messages/requests.ts";

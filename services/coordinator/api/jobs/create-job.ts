@@ -6,7 +6,7 @@ import type { AdmittedJob } from "../../../core/job/job-admission.ts";
 import { unprovenWarning } from "../../../core/job/unproven.ts";
 import { emptyPlan } from "../../../core/plan/plan-items.ts";
 import { countText } from "../../../core/text/count-text.ts";
-import { createBundle } from "../../../platform/git/bundle.ts";
+import { createBundle } from "../../../platform/git/bundles/bundle.ts";
 import { putObject } from "../../../platform/nats/objects/objects.ts";
 import type { Entry, Write } from "../../../platform/nats/store/store.ts";
 import { keys } from "../../../platform/nats/subjects.ts";

@@ -5,7 +5,7 @@ import { isJobFinished } from "../../../core/job/job-progress.ts";
 import { findCondition, setCondition } from "../../../core/resource.ts";
 import type { JobName } from "../../../core/resource-name.ts";
 import type { DownloadBundleResponseSchema } from "../../../gen/agentd/v1/repository_service_pb.ts";
-import { createBundle } from "../../../platform/git/bundle.ts";
+import { createBundle } from "../../../platform/git/bundles/bundle.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
 import { inSpan } from "../../../platform/telemetry/tracer.ts";
 import { jobSpan } from "../../observe/job-trace.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AgentdError, isAgentdError } from "../../../core/errors.ts";
 import type { Repository } from "../../../platform/git/bare-repository.ts";
 import { openBareRepository } from "../../../platform/git/bare-repository.ts";
-import { indexBundle } from "../../../platform/git/bundle.ts";
+import { indexBundle } from "../../../platform/git/bundles/bundle.ts";
 
 /** Repositories that jobs start from, one a url or upload: a cache that can be deleted. */
 export interface SourceRepositories {

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AgentdError } from "../../../core/errors.ts";
 import type { Attempt, Task } from "../../../core/task/task.ts";
 import type { GetTaskDiffResponseSchema } from "../../../gen/agentd/v1/task_service_pb.ts";
-import { diff } from "../../../platform/git/trees.ts";
+import { diff } from "../../../platform/git/objects/trees.ts";
 import type { FoundTask } from "../find-resource.ts";
 import { findHead } from "../find-resource.ts";
 import type { GitApiDeps } from "../repositories/git-work.ts";

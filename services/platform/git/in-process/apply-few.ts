@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Repository } from "../bare-repository.ts";
-import type { Worktree } from "../worktree.ts";
+import type { Worktree } from "../worktree/worktree.ts";
 import { blobName, type FileContent, pathIn } from "./file-content.ts";
 import { formatIndex, type IndexEntry, indexEntryBytes, readIndex } from "./index-file.ts";
 

@@ -1,8 +1,8 @@
-import type { GitObject, ObjectType } from "../object-reader.ts";
-import type { TreeEntry } from "../tree-diff.ts";
+import { treeEntries } from "../merge/merge-disjoint.ts";
+import { treeContent } from "../objects/commit-objects.ts";
+import type { GitObject, ObjectType } from "../objects/object-reader.ts";
+import type { TreeEntry } from "../objects/tree-diff.ts";
 import { oddName } from "./commit-few.ts";
-import { treeContent } from "./commit-objects.ts";
-import { treeEntries } from "./merge-disjoint.ts";
 
 /** A result's objects, and what is asked of the repository. */
 export interface PlainResult {

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import type { Repository } from "../bare-repository.ts";
-import { readLooseObject } from "../loose-object.ts";
-import type { NewObject } from "./commit-objects.ts";
-import { packObjects } from "./pack-file.ts";
+import type { NewObject } from "../objects/commit-objects.ts";
+import { readLooseObject } from "../objects/loose-object.ts";
+import { packObjects } from "../objects/pack-file.ts";
 
 /** Of its objects together; a larger pack is worth git's deltas. */
 const bytesMax = 256 * 1024;

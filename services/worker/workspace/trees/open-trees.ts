@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type PQueue from "p-queue";
-import { canMountOverlay } from "../../../platform/git/overlay-mount.ts";
+import { canMountOverlay } from "../../../platform/git/worktree/overlay-mount.ts";
 import { hasOwnMounts } from "../../../platform/process/own-mounts.ts";
 import type { Logger } from "../../../platform/telemetry/log.ts";
 import { openCacheDirectory } from "../cache-directory.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { lookThrough, type Worktree } from "../../../platform/git/worktree.ts";
+import { lookThrough, type Worktree } from "../../../platform/git/worktree/worktree.ts";
 import type { Logger } from "../../../platform/telemetry/log.ts";
 import type { LargeTrees } from "./large-trees.ts";
 import { placeName, type TreePlace } from "./tree-place.ts";

@@ -1,6 +1,6 @@
 import type PQueue from "p-queue";
 import { applyFew } from "../../../platform/git/in-process/apply-few.ts";
-import { countFiles, createWorktree, moveToCommit, type Worktree } from "../../../platform/git/worktree.ts";
+import { countFiles, createWorktree, moveToCommit, type Worktree } from "../../../platform/git/worktree/worktree.ts";
 import type { Logger } from "../../../platform/telemetry/log.ts";
 import type { CacheDirectory } from "../cache-directory.ts";
 import { createSingleFlight } from "../single-flight.ts";

@@ -1,6 +1,6 @@
-import { AgentdError, isAgentdError } from "../../core/errors.ts";
-import type { Repository } from "./bare-repository.ts";
-import { decodePath, splitNul } from "./git-text.ts";
+import { AgentdError, isAgentdError } from "../../../core/errors.ts";
+import type { Repository } from "../bare-repository.ts";
+import { decodePath, splitNul } from "../git-text.ts";
 import { readLooseObject } from "./loose-object.ts";
 
 /** Git's modes: 100644 file, 100755 executable, 120000 symbolic link, 160000 submodule. */

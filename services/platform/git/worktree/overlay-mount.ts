@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { inBatches } from "../process/in-batches.ts";
-import { runCommand } from "../process/run-command.ts";
+import { inBatches } from "../../process/in-batches.ts";
+import { runCommand } from "../../process/run-command.ts";
 
 /** What one overlay is made of: reads come from `lower`, writes go to `upper`; `lower` never changes. */
 export interface OverlayParts {

@@ -1,10 +1,10 @@
-import { AgentdError } from "../../core/errors.ts";
-import type { Repository } from "./bare-repository.ts";
-import { objectNamePattern } from "./bare-repository.ts";
-import type { GitIdentity } from "./git.ts";
-import { decodePath, gitMessage, splitNul, visibleText } from "./git-text.ts";
-import { writeLooseObject } from "./loose-object.ts";
-import { readObject } from "./trees.ts";
+import { AgentdError } from "../../../core/errors.ts";
+import type { Repository } from "../bare-repository.ts";
+import { objectNamePattern } from "../bare-repository.ts";
+import type { GitIdentity } from "../git.ts";
+import { decodePath, gitMessage, splitNul, visibleText } from "../git-text.ts";
+import { writeLooseObject } from "../objects/loose-object.ts";
+import { readObject } from "../objects/trees.ts";
 
 /** A path that could not be merged. */
 export interface MergeConflict {

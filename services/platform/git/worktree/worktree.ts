@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, lstat, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { AgentdError } from "../../core/errors.ts";
-import { abortable } from "../lifecycle/abortable.ts";
-import { inBatches } from "../process/in-batches.ts";
-import { runCommand } from "../process/run-command.ts";
-import type { Repository } from "./bare-repository.ts";
-import { objectNamePattern, resolveRef } from "./bare-repository.ts";
-import type { Git } from "./git.ts";
-import { withGitSettings } from "./git.ts";
+import { AgentdError } from "../../../core/errors.ts";
+import { abortable } from "../../lifecycle/abortable.ts";
+import { inBatches } from "../../process/in-batches.ts";
+import { runCommand } from "../../process/run-command.ts";
+import type { Repository } from "../bare-repository.ts";
+import { objectNamePattern, resolveRef } from "../bare-repository.ts";
+import type { Git } from "../git.ts";
+import { withGitSettings } from "../git.ts";
 import { mountsBelow } from "./overlay-mount.ts";
 
 /** A working tree of one attempt. The agent sees `tree` only; all that git trusts lies beside it. */

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { GitIdentity } from "../git.ts";
-import type { ObjectType } from "../object-reader.ts";
-import type { TreeEntry } from "../tree-diff.ts";
-import type { IndexedFile } from "./index-file.ts";
+import type { IndexedFile } from "../in-process/index-file.ts";
+import type { ObjectType } from "./object-reader.ts";
+import type { TreeEntry } from "./tree-diff.ts";
 
 /** An object that is not written yet. */
 export interface NewObject {

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { objectNamePattern, type Repository } from "../bare-repository.ts";
-import { writeLooseObject } from "../loose-object.ts";
-import { type CommitInput, commitContent } from "../merge.ts";
-import type { ObjectReader } from "../object-reader.ts";
-import { type NewObject, newObject } from "./commit-objects.ts";
+import { type NewObject, newObject } from "../objects/commit-objects.ts";
+import { writeLooseObject } from "../objects/loose-object.ts";
+import type { ObjectReader } from "../objects/object-reader.ts";
+import { type PackFile, packObjects, writePack } from "../objects/pack-file.ts";
+import { type CommitInput, commitContent } from "./merge.ts";
 import { mergeDisjoint } from "./merge-disjoint.ts";
 import { createObjectView, type ObjectView } from "./object-view.ts";
-import { type PackFile, packObjects, writePack } from "./pack-file.ts";
 
 /** Merges commits and makes commits of the merges, all in memory until {@link MemoryMerger.store}. */
 export interface MemoryMerger {

@@ -1,8 +1,8 @@
-import { AgentdError } from "../../core/errors.ts";
-import type { Repository } from "./bare-repository.ts";
-import { objectNamePattern } from "./bare-repository.ts";
-import type { GitConversation } from "./git-conversation.ts";
-import { startConversation } from "./git-conversation.ts";
+import { AgentdError } from "../../../core/errors.ts";
+import type { Repository } from "../bare-repository.ts";
+import { objectNamePattern } from "../bare-repository.ts";
+import type { GitConversation } from "../git-conversation.ts";
+import { startConversation } from "../git-conversation.ts";
 
 /** What a git object is. */
 export type ObjectType = "blob" | "tree" | "commit" | "tag";

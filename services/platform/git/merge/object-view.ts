@@ -1,8 +1,8 @@
 import { type Repository } from "../bare-repository.ts";
-import { readLooseObjectSync } from "../loose-object.ts";
-import type { GitObject, ObjectReader } from "../object-reader.ts";
-import type { TreeEntry } from "../tree-diff.ts";
-import { type CommitLines, type NewObject, parseCommit } from "./commit-objects.ts";
+import { type CommitLines, type NewObject, parseCommit } from "../objects/commit-objects.ts";
+import { readLooseObjectSync } from "../objects/loose-object.ts";
+import type { GitObject, ObjectReader } from "../objects/object-reader.ts";
+import type { TreeEntry } from "../objects/tree-diff.ts";
 import { treeEntries } from "./merge-disjoint.ts";
 
 type CommitTree = CommitLines & { readonly tree: string };

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { isAgentdError } from "../../core/errors.ts";
+import { isAgentdError } from "../../../core/errors.ts";
 import { copyIndex, type Worktree, worktreeGit, writeGitDirectory } from "./worktree.ts";
 
 /** What a look at the tree shows. */

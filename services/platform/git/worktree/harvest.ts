@@ -1,16 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { lstat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentdError } from "../../core/errors.ts";
-import { runCommand } from "../process/run-command.ts";
-import type { Repository } from "./bare-repository.ts";
-import type { Git, GitIdentity, GitScript } from "./git.ts";
-import { createGit } from "./git.ts";
-import { decodePath, gitMessage, splitNul } from "./git-text.ts";
-import type { FewFiles } from "./in-process/apply-few.ts";
-import { commitFew } from "./in-process/commit-few.ts";
-import { type IndexFile, readIndex } from "./in-process/index-file.ts";
-import { lookAtTree } from "./in-process/tree-look.ts";
+import { AgentdError } from "../../../core/errors.ts";
+import { runCommand } from "../../process/run-command.ts";
+import type { Repository } from "../bare-repository.ts";
+import type { Git, GitIdentity, GitScript } from "../git.ts";
+import { createGit } from "../git.ts";
+import { decodePath, gitMessage, splitNul } from "../git-text.ts";
+import type { FewFiles } from "../in-process/apply-few.ts";
+import { commitFew } from "../in-process/commit-few.ts";
+import { type IndexFile, readIndex } from "../in-process/index-file.ts";
+import { lookAtTree } from "../in-process/tree-look.ts";
 import type { Worktree } from "./worktree.ts";
 import { copyIndex, worktreeGit, writeGitDirectory } from "./worktree.ts";
 

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Repository } from "./bare-repository.ts";
-import { withGitSettings } from "./git.ts";
+import type { Repository } from "../bare-repository.ts";
+import { withGitSettings } from "../git.ts";
 
 /** Begins the name of every quarantine inside a git dir. */
 export const quarantinePrefix = "quarantine-";

@@ -1,15 +1,15 @@
 import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AgentdError } from "../../core/errors.ts";
-import type { Repository } from "./bare-repository.ts";
-import { hasCommit, isAncestor, objectNamePattern } from "./bare-repository.ts";
+import { AgentdError } from "../../../core/errors.ts";
+import type { Repository } from "../bare-repository.ts";
+import { hasCommit, isAncestor, objectNamePattern } from "../bare-repository.ts";
+import type { ObjectReader } from "../objects/object-reader.ts";
+import { createObjectReader } from "../objects/object-reader.ts";
+import type { ChangedFile } from "../objects/trees.ts";
+import { changedFiles } from "../objects/trees.ts";
 import { indexBundle } from "./bundle.ts";
-import type { ObjectReader } from "./object-reader.ts";
-import { createObjectReader } from "./object-reader.ts";
 import { migratePacks, quarantinePrefix, withQuarantine } from "./quarantine.ts";
 import { importSmallResult, looseObjectsMax } from "./small-result.ts";
-import type { ChangedFile } from "./trees.ts";
-import { changedFiles } from "./trees.ts";
 
 /** What a worker claims about its result, and how large it may be. */
 export interface ResultClaim {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { crc32, deflateSync } from "node:zlib";
 import type { Repository } from "../bare-repository.ts";
-import type { ObjectType } from "../object-reader.ts";
 import type { NewObject } from "./commit-objects.ts";
+import type { ObjectType } from "./object-reader.ts";
 
 /** A pack (gitformat-pack(5)) whose objects are all whole, and what its index says. */
 export interface PackFile {

@@ -1,19 +1,19 @@
 import { mkdir, readdir, readFile, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { AgentdError } from "../../core/errors.ts";
-import type { Repository } from "./bare-repository.ts";
-import { objectNamePattern } from "./bare-repository.ts";
+import { AgentdError } from "../../../core/errors.ts";
+import type { Repository } from "../bare-repository.ts";
+import { objectNamePattern } from "../bare-repository.ts";
+import { gitMessage } from "../git-text.ts";
+import { isPlainResult, type PlainResult } from "../in-process/plain-result.ts";
+import { newObject, parseCommit } from "../objects/commit-objects.ts";
+import { loosePath, readLooseObject, writeLooseObject } from "../objects/loose-object.ts";
+import type { GitObject, ObjectReader } from "../objects/object-reader.ts";
+import { scanPack } from "../objects/pack-scan.ts";
+import { diffTrees, parseTree } from "../objects/tree-diff.ts";
+import type { ChangedFile } from "../objects/trees.ts";
 import { parseHeader } from "./bundle.ts";
-import { gitMessage } from "./git-text.ts";
-import { newObject, parseCommit } from "./in-process/commit-objects.ts";
-import { isPlainResult, type PlainResult } from "./in-process/plain-result.ts";
-import { loosePath, readLooseObject, writeLooseObject } from "./loose-object.ts";
-import type { GitObject, ObjectReader } from "./object-reader.ts";
-import { scanPack } from "./pack-scan.ts";
 import { withQuarantine } from "./quarantine.ts";
 import type { ResultClaim } from "./result-bundle.ts";
-import { diffTrees, parseTree } from "./tree-diff.ts";
-import type { ChangedFile } from "./trees.ts";
 
 /** Bounds of a small result: all of it is looked at in memory. */
 const packedBytesMax = 1024 * 1024;

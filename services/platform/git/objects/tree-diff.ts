@@ -1,4 +1,4 @@
-import { decodePath } from "./git-text.ts";
+import { decodePath } from "../git-text.ts";
 import type { ChangedFile, FileMode } from "./trees.ts";
 
 /** One line of a tree object. */

@@ -1,5 +1,5 @@
-import { parseTree, type TreeEntry } from "../tree-diff.ts";
-import { type NewObject, newObject, treeContent } from "./commit-objects.ts";
+import { type NewObject, newObject, treeContent } from "../objects/commit-objects.ts";
+import { parseTree, type TreeEntry } from "../objects/tree-diff.ts";
 
 /** Trees of three commits: the first is the only common ancestor of the other two that counts. */
 export interface MergeSides {

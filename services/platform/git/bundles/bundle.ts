@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { open, rename, rm, stat } from "node:fs/promises";
-import { AgentdError } from "../../core/errors.ts";
-import type { Repository } from "./bare-repository.ts";
-import { hasCommit, objectNamePattern } from "./bare-repository.ts";
-import { gitMessage } from "./git-text.ts";
-import { writeSmallBundle } from "./in-process/small-bundle.ts";
+import { AgentdError } from "../../../core/errors.ts";
+import type { Repository } from "../bare-repository.ts";
+import { hasCommit, objectNamePattern } from "../bare-repository.ts";
+import { gitMessage } from "../git-text.ts";
+import { writeSmallBundle } from "../in-process/small-bundle.ts";
 import { migratePacks, withQuarantine } from "./quarantine.ts";
 
 /** The text part of a bundle file (gitformat-bundle(5)). */
