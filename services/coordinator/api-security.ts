@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Address } from "../platform/config/setting.ts";
+import type { Certificates } from "../platform/grpc/certificate-files.ts";
 import type { ServerSecurity } from "../platform/grpc/server.ts";
 import { openTokenFile } from "../platform/grpc/token-file.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
@@ -17,7 +18,7 @@ export interface SecuritySettings {
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
 /**
- * Reads certificates and tokens. Who reaches the API can run commands on the workers, so an address that other machines
+ * Reads certificates and tokens; both follow their files. Who reaches the API can run commands on the workers, so an address that other machines
  * reach needs TLS, and a token or a client's certificate.
  * @throws Error in one sentence that says which setting to change
  */
@@ -37,9 +38,12 @@ export async function openApiSecurity(
   }
   const tokens = authTokens === undefined ? {} : { tokens: openTokenFile(authTokens, deps) };
   if (tlsCert === undefined || tlsKey === undefined) return tokens;
-  const [cert, key] = await Promise.all([readPem("certificate", tlsCert), readPem("key", tlsKey)]);
-  const clientCa = tlsClientCa === undefined ? {} : { clientCa: await readPem("client CA", tlsClientCa) };
-  return { ...tokens, tls: { cert, key, ...clientCa } };
+  const read = async (): Promise<Certificates> => {
+    const [cert, key] = await Promise.all([readPem("certificate", tlsCert), readPem("key", tlsKey)]);
+    const clientCa = tlsClientCa === undefined ? {} : { clientCa: await readPem("client CA", tlsClientCa) };
+    return { cert, key, ...clientCa };
+  };
+  return { ...tokens, tls: { first: await read(), read } };
 }
 
 async function readPem(what: string, file: string): Promise<Buffer> {

@@ -1,4 +1,3 @@
-import { createSecureContext } from "node:tls";
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
@@ -12,6 +11,7 @@ import { file_google_rpc_status } from "../../gen/google/rpc/status_pb.ts";
 import { packageVersion } from "../process/package-version.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createHandlers } from "./call-handlers.ts";
+import { type CertificateSource, followCertificates } from "./certificate-files.ts";
 import { healthDescriptor } from "./health-descriptor.ts";
 import { messageBytesMax } from "./message-bounds.ts";
 import { requireToken } from "./require-token.ts";
@@ -33,8 +33,7 @@ export function serve<S extends DescService>(service: S, impl: ServiceImpl<S>): 
 
 /** Who may call. Nothing of it: everybody who reaches the port. */
 export interface ServerSecurity {
-  /** PEM. With `clientCa` only clients with a certificate of it get a connection. */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa?: Buffer };
+  readonly tls?: CertificateSource;
   /** Calls other than health need one of these. */
   readonly tokens?: TokenFile;
 }
@@ -106,7 +105,9 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     // The details of errors too: a client that knows nothing else could not read them.
     [...options.services.map(({ service }) => service.file), file_google_rpc_error_details, file_google_rpc_status],
   );
-  const port = await bind(server, options.host, options.port, credentialsOf(security));
+  const { tls } = security;
+  const credentials = tls === undefined ? ServerCredentials.createInsecure() : followCertificates(tls, log);
+  const port = await bind(server, options.host, options.port, credentials);
   let closing: Promise<void> | undefined;
   const setServing = (isServing: boolean): void => {
     for (const name of names) health.setStatus(name, isServing ? "SERVING" : "NOT_SERVING");
@@ -124,19 +125,6 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     return closing;
   };
   return { host: options.host, port, setServing, close, [Symbol.asyncDispose]: close };
-}
-
-/** @throws Error for a certificate or a key that is none, or that do not belong together */
-function credentialsOf({ tls }: ServerSecurity): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  try {
-    // Asked here, where it is an error in a sentence: grpc-js would only refuse every connection.
-    createSecureContext({ cert: tls.cert, key: tls.key, ca: tls.clientCa });
-  } catch (error) {
-    throw new Error(`the TLS certificate and key cannot be used: ${(error as Error).message}`, { cause: error });
-  }
-  const pair = [{ cert_chain: tls.cert, private_key: tls.key }];
-  return ServerCredentials.createSsl(tls.clientCa ?? null, pair, tls.clientCa !== undefined);
 }
 
 /** Puts the server's version into the headers of every answer. */

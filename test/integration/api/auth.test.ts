@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -11,8 +12,10 @@ import { GetWorkerRequestSchema, WorkerService } from "../../../services/gen/age
 import { createGrpcServer, type GrpcServer, serve } from "../../../services/platform/grpc/server.ts";
 import { fromServiceError } from "../../../services/platform/grpc/status.ts";
 import { makeTlsFiles } from "../../support/tls-files.ts";
+import { until } from "../../support/until.ts";
 
-const log = pino({ level: "silent" });
+const warnings: string[] = [];
+const log = pino({ level: "warn" }, { write: (line) => void warnings.push(line) });
 const refuse = (): never => {
   throw new Error("not asked for");
 };
@@ -45,7 +48,14 @@ const local = { host: "127.0.0.1", port: 0 };
 async function start(settings: Partial<SecuritySettings>): Promise<GrpcServer> {
   const all = { listen: local, allowInsecure: false, ...settings };
   const security = await openApiSecurity(all, { log, monotonicMs: () => nowMs });
-  const server = await createGrpcServer({ log, services: [workers], security, ...local, graceMs: 200 });
+  const tls = security.tls === undefined ? {} : { tls: { ...security.tls, everyMs: 20 } };
+  const server = await createGrpcServer({
+    log,
+    services: [workers],
+    security: { ...security, ...tls },
+    ...local,
+    graceMs: 200,
+  });
   closers.push(() => server.close());
   return server;
 }
@@ -149,15 +159,54 @@ describe("a server with TLS", () => {
     });
   });
 
+  it("shows a certificate that was renewed without a restart, cuts nobody off, and never shows half of a pair", async () => {
+    const { cert, key } = makeTlsFiles(directory, "server");
+    const [renewed, other] = [makeTlsFiles(directory, "renewed"), makeTlsFiles(directory, "other")];
+    const server = await start({ tlsCert: cert, tlsKey: key });
+    const isTaken = async (ca: Buffer): Promise<boolean> =>
+      (await call(server, { channel: credentials.createSsl(ca) })) === undefined;
+    const old = readFileSync(cert);
+    expect(await isTaken(old)).toBe(true);
+    const open = new Client(`127.0.0.1:${server.port}`, credentials.createSsl(old));
+    closers.push(() => open.close());
+    const stream = open.makeServerStreamRequest("/grpc.health.v1.Health/Watch", asIs, asIs, Buffer.alloc(0));
+    stream.on("error", () => undefined);
+    closers.push(() => stream.cancel());
+    await once(stream, "data");
+
+    copyFileSync(renewed.cert, cert);
+    copyFileSync(renewed.key, key);
+    await until("the new one is shown", () => isTaken(readFileSync(renewed.cert)));
+    expect(await isTaken(old)).toBe(false);
+    server.setServing(false);
+    const [told] = (await once(stream, "data")) as [Buffer];
+    expect(told[1]).toBe(2);
+
+    // The certificate of another key, as in the middle of a change: the pair from before goes on.
+    const warned = warnings.length;
+    copyFileSync(other.cert, cert);
+    await until("it was looked at", () => warnings.length > warned);
+    expect(await isTaken(readFileSync(renewed.cert))).toBe(true);
+    copyFileSync(other.key, key);
+    await until("the pair is whole", () => isTaken(readFileSync(other.cert)));
+  });
+
   it("with a client CA lets in only clients with its certificate", async () => {
     const [server, client] = [makeTlsFiles(directory, "server"), makeTlsFiles(directory, "client")];
     const running = await start({ tlsCert: server.cert, tlsKey: server.key, tlsClientCa: client.cert });
     const ca = readFileSync(server.cert);
-    const known = credentials.createSsl(ca, readFileSync(client.key), readFileSync(client.cert));
-    expect(await call(running, { channel: known })).toBeUndefined();
+    const [key, cert] = [readFileSync(client.key), readFileSync(client.cert)];
+    expect(await call(running, { channel: credentials.createSsl(ca, key, cert) })).toBeUndefined();
     expect(await call(running, { channel: credentials.createSsl(ca) })).toMatchObject({
       status: status[status.UNAVAILABLE],
     });
+    const next = makeTlsFiles(directory, "next");
+    copyFileSync(next.cert, client.cert);
+    const fresh = credentials.createSsl(ca, readFileSync(next.key), readFileSync(next.cert));
+    await until("the new CA is asked", async () => (await call(running, { channel: fresh })) === undefined);
+    // Another connection: those of before go on.
+    const late = credentials.createSsl(ca, key, Buffer.concat([cert, Buffer.from("\n")]));
+    expect(await call(running, { channel: late })).toMatchObject({ status: status[status.UNAVAILABLE] });
   });
 
   it("does not start with half of a pair, a key of another certificate, or a file that is not there", async () => {
