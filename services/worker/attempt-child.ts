@@ -4,8 +4,8 @@ import { connectNats } from "../platform/nats/connect.ts";
 import { workerInboxPrefix } from "../platform/nats/server/worker-permissions.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
 import { startTracing, underTraceparent } from "../platform/telemetry/tracer.ts";
-import { type Phase, StopReason } from "./runner/attempt-result.ts";
-import type { ChildInput, ChildMessage, ChildStop } from "./runner/child-protocol.ts";
+import { type Phase, StopReason } from "./attempt/attempt-result.ts";
+import type { ChildInput, ChildMessage, ChildStop } from "./attempt/child-protocol.ts";
 import { createAttemptRuntime } from "./runtime.ts";
 
 // The composition root of one isolated attempt: input and secrets come on standard input, the result leaves on standard output.

@@ -12,7 +12,7 @@ import {
   type Phase,
   type RunAttempt,
   StopReason,
-} from "./attempt-result.ts";
+} from "../attempt/attempt-result.ts";
 import type { CoordinatorClient, Hint, HintSource } from "./coordinator-client.ts";
 import { type Cordon, createCordon } from "./cordon.ts";
 import { untilAnswered } from "./retry.ts";

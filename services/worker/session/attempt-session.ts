@@ -21,7 +21,7 @@ import type { Notice } from "../../core/task/task.ts";
 import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
 import type { Worktree } from "../../platform/git/worktree/worktree.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import type { TranscriptSink } from "../runner/transcript-sink.ts";
+import type { TranscriptSink } from "../attempt/transcript-sink.ts";
 import { type CheckpointDeps, createCheckpoints } from "./checkpoints.ts";
 import { createFileImages } from "./file-images.ts";
 import { type ResumeDeps, resumeSession } from "./resume.ts";

@@ -13,7 +13,7 @@ import { pino } from "pino";
 import type { Assignment } from "../../../services/core/worker-protocol.ts";
 import { createChatModel } from "../../../services/model/chat-model.ts";
 import { openUserRepository } from "../../../services/platform/git/bare-repository.ts";
-import { createAgentTask } from "../../../services/worker/runner/agent-task.ts";
+import { createAgentTask } from "../../../services/worker/attempt/agent-task.ts";
 import { createSandboxedShell } from "../../../services/worker/workspace/sandboxed-shell.ts";
 
 /** One run. */

@@ -25,8 +25,8 @@ import { getObject, putObject } from "../../../services/platform/nats/objects/ob
 import { defaultLimits } from "../../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../../services/platform/nats/streams.ts";
 import { runCommand } from "../../../services/platform/process/run-command.ts";
-import { createAgentTask } from "../../../services/worker/runner/agent-task.ts";
-import { createTranscriptSink, type TranscriptSink } from "../../../services/worker/runner/transcript-sink.ts";
+import { createAgentTask } from "../../../services/worker/attempt/agent-task.ts";
+import { createTranscriptSink, type TranscriptSink } from "../../../services/worker/attempt/transcript-sink.ts";
 import { startTestServer, type TestServer } from "../../support/nats-server.ts";
 import { sampleTask } from "../../support/resource-samples.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
