@@ -1,6 +1,6 @@
 import { AgentdError } from "../core/errors.ts";
 import type { Job } from "../core/job/job.ts";
-import { isJobFinished } from "../core/job/job-progress.ts";
+import { isJobFinished } from "../core/job/progress/job-progress.ts";
 import { countText } from "../core/text/count-text.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import type { ResourceStore } from "../platform/nats/store/store.ts";

@@ -8,8 +8,8 @@ import { globalFlags } from "../../services/agentctl/global-options.ts";
 import { verbSections } from "../../services/agentctl/registry.ts";
 import { exitCodes } from "../../services/agentctl/session.ts";
 import { reasons } from "../../services/core/errors.ts";
-import { jobBounds, jobDefaults } from "../../services/core/job/job-bounds.ts";
-import { parseManifest } from "../../services/core/job/manifest.ts";
+import { jobBounds, jobDefaults } from "../../services/core/job/admission/job-bounds.ts";
+import { parseManifest } from "../../services/core/job/manifest/manifest.ts";
 import { type Consequence, outcomeRules } from "../../services/core/task/outcomes.ts";
 import { settingsTable } from "../../services/platform/config/explain-settings.ts";
 import { ruleTable } from "../../services/vllm-sim/rules/parse-requests.ts";
@@ -83,7 +83,7 @@ interface FieldSource {
 
 /** Properties of each interface of `job-input.ts`, by the interface's name. */
 function interfaces(): ReadonlyMap<string, readonly FieldSource[]> {
-  const source = read("services/core/job/job-input.ts");
+  const source = read("services/core/job/admission/job-input.ts");
   return new Map(
     [...source.matchAll(/^export interface (\w+) \{\n([\s\S]*?)^\}/gm)].map((match) => [
       match[1] ?? "",
@@ -103,7 +103,7 @@ function propertiesOf(body: string): readonly FieldSource[] {
 function manifestFields(): readonly string[] {
   const types = interfaces();
   const renamed = new Map(
-    [...read("services/core/job/manifest.ts").matchAll(/(\w+): \{ name: "(\w+)"/g)].map((match) => [
+    [...read("services/core/job/manifest/manifest.ts").matchAll(/(\w+): \{ name: "(\w+)"/g)].map((match) => [
       match[1],
       match[2],
     ]),
@@ -218,7 +218,7 @@ describe("README", () => {
     expect(quoted(list).map((field) => [field, verdict(field)])).toEqual(
       quoted(list).map((field) => [field, "unbuilt"]),
     );
-    const source = read("services/core/job/manifest.ts");
+    const source = read("services/core/job/manifest/manifest.ts");
     const unbuilt = [...source.matchAll(/unbuilt: \[([^\]]*)\]/g)].flatMap((match) =>
       [...(match[1] ?? "").matchAll(/"(\w+)"/g)].map((name) => name[1] ?? ""),
     );

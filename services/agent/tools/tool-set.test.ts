@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { toolNames as known } from "../../core/job/job-bounds.ts";
+import { toolNames as known } from "../../core/job/admission/job-bounds.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../worktree/temporary-worktree.ts";
 import { createToolSet, type EditStyle, toolNames } from "./tool-set.ts";
 

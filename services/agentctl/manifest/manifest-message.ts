@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { CheckInput, JobSpecInput, PlanInput, TemplateInput } from "../../core/job/job-input.ts";
-import type { ManifestJob } from "../../core/job/manifest.ts";
+import type { CheckInput, JobSpecInput, PlanInput, TemplateInput } from "../../core/job/admission/job-input.ts";
+import type { ManifestJob } from "../../core/job/manifest/manifest.ts";
 import {
   type CheckSchema,
   type Job,

@@ -1,4 +1,4 @@
-import { type ManifestJob, parseManifest } from "../../core/job/manifest.ts";
+import { type ManifestJob, parseManifest } from "../../core/job/manifest/manifest.ts";
 import { type LineProblem, ProblemsError } from "../output/problem-report.ts";
 import type { Session } from "../session.ts";
 import { type ManifestDocument, readManifest } from "./manifest-file.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { isAgentdError } from "../../core/errors.ts";
-import type { ManifestJob } from "../../core/job/manifest.ts";
-import { unprovenWarning } from "../../core/job/unproven.ts";
+import type { ManifestJob } from "../../core/job/manifest/manifest.ts";
+import { unprovenWarning } from "../../core/job/progress/unproven.ts";
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import { durationFlag } from "../global-options.ts";
 import { jobView } from "../kinds/job-view.ts";

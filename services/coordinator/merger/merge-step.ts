@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Job, JobHead } from "../../core/job/job.ts";
-import { jobProgress } from "../../core/job/job-progress.ts";
+import { jobProgress } from "../../core/job/progress/job-progress.ts";
 import type { MergeStep } from "../../core/merge/merge-plan.ts";
 import { planMerge } from "../../core/merge/merge-plan.ts";
 import { findCondition } from "../../core/resource.ts";

@@ -1,6 +1,6 @@
 import { isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead, PlannedItem } from "../../core/job/job.ts";
-import { planFailureText } from "../../core/job/job-progress.ts";
+import { planFailureText } from "../../core/job/progress/job-progress.ts";
 import { outputLines, planItems } from "../../core/plan/plan-items.ts";
 import type { Condition } from "../../core/resource.ts";
 import { findCondition, setCondition } from "../../core/resource.ts";

@@ -1,7 +1,7 @@
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job/job.ts";
-import { isJobFinished } from "../../core/job/job-progress.ts";
-import { hasGivenUpAt, isPublishedAt } from "../../core/job/publish-state.ts";
+import { isJobFinished } from "../../core/job/progress/job-progress.ts";
+import { hasGivenUpAt, isPublishedAt } from "../../core/job/progress/publish-state.ts";
 import type { Condition } from "../../core/resource.ts";
 import { findCondition, setCondition } from "../../core/resource.ts";
 import { cutJson } from "../../core/text/bound-text.ts";

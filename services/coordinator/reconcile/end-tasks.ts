@@ -1,5 +1,5 @@
 import { isAgentdError } from "../../core/errors.ts";
-import { isRetryWanted } from "../../core/job/setup-health.ts";
+import { isRetryWanted } from "../../core/job/progress/setup-health.ts";
 import { obsoleteVerifies } from "../../core/merge/merge-plan.ts";
 import { findCondition } from "../../core/resource.ts";
 import { deadlineMs, findBlocker, siblingsOf } from "../../core/task/dispatch-order.ts";

@@ -1,6 +1,6 @@
 import type { Job, JobHead } from "../../core/job/job.ts";
-import { isJobFinished, jobProgress } from "../../core/job/job-progress.ts";
-import { isPublishSettled } from "../../core/job/publish-state.ts";
+import { isJobFinished, jobProgress } from "../../core/job/progress/job-progress.ts";
+import { isPublishSettled } from "../../core/job/progress/publish-state.ts";
 import { findCondition } from "../../core/resource.ts";
 import { firstLine } from "../../core/text/bound-text.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";

@@ -1,4 +1,4 @@
-import type { Note } from "../job/admission-checks.ts";
+import type { Note } from "../job/admission/admission-checks.ts";
 import {
   admitChecks,
   checkGlob,
@@ -7,10 +7,10 @@ import {
   checkRange,
   checkText,
   checkWrites,
-} from "../job/admission-checks.ts";
+} from "../job/admission/admission-checks.ts";
+import { jobBounds } from "../job/admission/job-bounds.ts";
+import type { ExplicitTaskInput, ForEachInput, PlanInput } from "../job/admission/job-input.ts";
 import type { ExplicitTask, Plan } from "../job/job.ts";
-import { jobBounds } from "../job/job-bounds.ts";
-import type { ExplicitTaskInput, ForEachInput, PlanInput } from "../job/job-input.ts";
 import { didYouMeanHint } from "../text/did-you-mean.ts";
 import { ownNameProblem } from "../text/names.ts";
 import { templateProblems, variablesIn } from "./template.ts";

@@ -1,5 +1,5 @@
+import { jobBounds } from "../job/admission/job-bounds.ts";
 import type { ExplicitTask, Plan, PlannedItem, TaskOverrides } from "../job/job.ts";
-import { jobBounds } from "../job/job-bounds.ts";
 import { taskNames } from "../task/task-name.ts";
 import { matchGlob } from "./glob.ts";
 import { itemProblem } from "./plan-admission.ts";

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
+import { admitJob } from "../job/admission/job-admission.ts";
 import type { Job, PlannedItem } from "../job/job.ts";
-import { admitJob } from "../job/job-admission.ts";
 import { noUsage } from "../resource.ts";
 import { type Task, unclaimedStatus } from "../task/task.ts";
 import { pathsOutOfScope } from "../task/write-scope.ts";

@@ -1,5 +1,5 @@
 import type { Job, JobHead } from "../job/job.ts";
-import { isRetryWanted } from "../job/setup-health.ts";
+import { isRetryWanted } from "../job/progress/setup-health.ts";
 import { findCondition } from "../resource.ts";
 import { isEnded } from "./outcomes.ts";
 import { isBackOffOver } from "./retry-delay.ts";

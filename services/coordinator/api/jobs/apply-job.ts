@@ -1,6 +1,6 @@
 import { AgentdError, isAgentdError } from "../../../core/errors.ts";
+import type { AdmittedJob } from "../../../core/job/admission/job-admission.ts";
 import type { Job, JobHead } from "../../../core/job/job.ts";
-import type { AdmittedJob } from "../../../core/job/job-admission.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
 import { updateEntry } from "../update-entry.ts";

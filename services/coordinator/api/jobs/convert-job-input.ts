@@ -7,7 +7,7 @@ import type {
   JobSpecInput,
   PlanInput,
   TemplateInput,
-} from "../../../core/job/job-input.ts";
+} from "../../../core/job/admission/job-input.ts";
 import type {
   Check,
   ExplicitTask,

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { AgentdError, isAgentdError } from "../../../core/errors.ts";
+import type { AdmittedJob } from "../../../core/job/admission/job-admission.ts";
 import type { Job, JobHead, JobSpec, PlannedItem, RepositorySource } from "../../../core/job/job.ts";
-import type { AdmittedJob } from "../../../core/job/job-admission.ts";
-import { unprovenWarning } from "../../../core/job/unproven.ts";
+import { unprovenWarning } from "../../../core/job/progress/unproven.ts";
 import { emptyPlan } from "../../../core/plan/plan-items.ts";
 import { countText } from "../../../core/text/count-text.ts";
 import { createBundle } from "../../../platform/git/bundles/bundle.ts";

@@ -1,7 +1,7 @@
 import { open, stat } from "node:fs/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Job, JobHead } from "../../../core/job/job.ts";
-import { isJobFinished } from "../../../core/job/job-progress.ts";
+import { isJobFinished } from "../../../core/job/progress/job-progress.ts";
 import { findCondition, setCondition } from "../../../core/resource.ts";
 import type { JobName } from "../../../core/resource-name.ts";
 import type { DownloadBundleResponseSchema } from "../../../gen/agentd/v1/repository_service_pb.ts";

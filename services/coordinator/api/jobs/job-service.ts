@@ -1,7 +1,7 @@
 import { AgentdError } from "../../../core/errors.ts";
+import type { AdmittedJob } from "../../../core/job/admission/job-admission.ts";
+import { admitJob } from "../../../core/job/admission/job-admission.ts";
 import type { Job, JobHead } from "../../../core/job/job.ts";
-import type { AdmittedJob } from "../../../core/job/job-admission.ts";
-import { admitJob } from "../../../core/job/job-admission.ts";
 import { parseJobName, parseNamespace } from "../../../core/resource-name.ts";
 import type { Job as JobMessage } from "../../../gen/agentd/v1/job_pb.ts";
 import type { JobService } from "../../../gen/agentd/v1/job_service_pb.ts";

@@ -1,6 +1,6 @@
+import type { AdmittedJob } from "../../../core/job/admission/job-admission.ts";
 import type { Job, JobHead } from "../../../core/job/job.ts";
-import type { AdmittedJob } from "../../../core/job/job-admission.ts";
-import { noCounts } from "../../../core/job/job-progress.ts";
+import { noCounts } from "../../../core/job/progress/job-progress.ts";
 import { noUsage } from "../../../core/resource.ts";
 import { newTraceId, parseTraceparent } from "../../../platform/telemetry/trace-context.ts";
 import type { ResolvedJob } from "./resolve-job.ts";

@@ -1,9 +1,9 @@
 import { isAbsolute } from "node:path";
 import type { FieldProblem } from "../../../core/errors.ts";
 import { AgentdError, isAgentdError } from "../../../core/errors.ts";
+import type { AdmittedJob } from "../../../core/job/admission/job-admission.ts";
+import { jobBounds } from "../../../core/job/admission/job-bounds.ts";
 import type { PlannedItem } from "../../../core/job/job.ts";
-import type { AdmittedJob } from "../../../core/job/job-admission.ts";
-import { jobBounds } from "../../../core/job/job-bounds.ts";
 import { planItems } from "../../../core/plan/plan-items.ts";
 import { countText } from "../../../core/text/count-text.ts";
 import type { Repository } from "../../../platform/git/bare-repository.ts";

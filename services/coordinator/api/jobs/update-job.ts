@@ -1,7 +1,12 @@
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { AgentdError, isAgentdError } from "../../../core/errors.ts";
+import {
+  changeableFields,
+  changedSpec,
+  type JobChange,
+  jobChangeProblems,
+} from "../../../core/job/admission/job-change.ts";
 import type { Job } from "../../../core/job/job.ts";
-import { changeableFields, changedSpec, type JobChange, jobChangeProblems } from "../../../core/job/job-change.ts";
 import { parseJobName } from "../../../core/resource-name.ts";
 import type { Job as JobMessage } from "../../../gen/agentd/v1/job_pb.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";

@@ -1,6 +1,6 @@
-import type { FieldProblem } from "../errors.ts";
-import { admitPlan, checkTaskTexts } from "../plan/plan-admission.ts";
-import { templateProblems, variablesOf } from "../plan/template.ts";
+import type { FieldProblem } from "../../errors.ts";
+import { admitPlan, checkTaskTexts } from "../../plan/plan-admission.ts";
+import { templateProblems, variablesOf } from "../../plan/template.ts";
 import {
   branchProblem,
   dnsLabelProblem,
@@ -8,7 +8,8 @@ import {
   labelValueProblem,
   ownNameProblem,
   refProblem,
-} from "../text/names.ts";
+} from "../../text/names.ts";
+import type { JobSpec, Limits, Plan, RepositorySource, TaskTemplate } from "../job.ts";
 import type { Note } from "./admission-checks.ts";
 import {
   admitChecks,
@@ -21,7 +22,6 @@ import {
   checkText,
   checkWrites,
 } from "./admission-checks.ts";
-import type { JobSpec, Limits, Plan, RepositorySource, TaskTemplate } from "./job.ts";
 import { jobBounds, jobDefaults, toolNames } from "./job-bounds.ts";
 import type { JobInput, JobSpecInput, LimitsInput, MergeInput, RepositoryInput, TemplateInput } from "./job-input.ts";
 

@@ -1,5 +1,5 @@
-import { findCondition } from "../resource.ts";
-import type { Job, JobHead } from "./job.ts";
+import { findCondition } from "../../resource.ts";
+import type { Job, JobHead } from "../job.ts";
 
 /** Whether the origin (or the downloader) is known to hold exactly `commit`: True for an older head does not count. */
 export function isPublishedAt(job: Job, commit: string): boolean {

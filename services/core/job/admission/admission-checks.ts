@@ -1,10 +1,10 @@
-import type { FieldProblem } from "../errors.ts";
-import { compileGlob } from "../plan/glob.ts";
-import { templateProblems } from "../plan/template.ts";
-import { didYouMeanHint } from "../text/did-you-mean.ts";
-import { formatDuration } from "../text/duration.ts";
-import { dnsLabelProblem } from "../text/names.ts";
-import type { Check } from "./job.ts";
+import type { FieldProblem } from "../../errors.ts";
+import { compileGlob } from "../../plan/glob.ts";
+import { templateProblems } from "../../plan/template.ts";
+import { didYouMeanHint } from "../../text/did-you-mean.ts";
+import { formatDuration } from "../../text/duration.ts";
+import { dnsLabelProblem } from "../../text/names.ts";
+import type { Check } from "../job.ts";
 import { jobBounds, jobDefaults } from "./job-bounds.ts";
 import type { CheckInput } from "./job-input.ts";
 

@@ -1,6 +1,6 @@
-import type { FieldProblem } from "../errors.ts";
-import { didYouMeanHint } from "../text/did-you-mean.ts";
-import { parseCount, parseDuration } from "../text/duration.ts";
+import type { FieldProblem } from "../../errors.ts";
+import { didYouMeanHint } from "../../text/did-you-mean.ts";
+import { parseCount, parseDuration } from "../../text/duration.ts";
 
 /** Reads a value of a parsed YAML or JSON document; undefined when it is absent or wrong, with the problem noted. */
 export type Reader<T> = (value: unknown, field: string, problems: FieldProblem[]) => T | undefined;

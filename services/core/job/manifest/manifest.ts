@@ -1,5 +1,5 @@
-import type { FieldProblem } from "../errors.ts";
-import { admitJob } from "./job-admission.ts";
+import type { FieldProblem } from "../../errors.ts";
+import { admitJob } from "../admission/job-admission.ts";
 import type {
   CheckInput,
   ExplicitTaskInput,
@@ -11,7 +11,7 @@ import type {
   PlanInput,
   RepositoryInput,
   TemplateInput,
-} from "./job-input.ts";
+} from "../admission/job-input.ts";
 import type { Reader } from "./manifest-reader.ts";
 import { count, duration, flag, integer, list, looseText, object, oneOf, record, text } from "./manifest-reader.ts";
 

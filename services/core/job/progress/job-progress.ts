@@ -1,12 +1,12 @@
-import { isBaseVerify } from "../merge/merge-plan.ts";
-import type { Condition, ConditionStatus, Usage } from "../resource.ts";
-import { addUsage, findCondition, noUsage, setCondition } from "../resource.ts";
-import { isEnded } from "../task/outcomes.ts";
-import type { Task } from "../task/task.ts";
-import { isSetupRed, withOutput } from "../task/task-evidence.ts";
-import { firstLine } from "../text/bound-text.ts";
-import { countText } from "../text/count-text.ts";
-import type { Job, JobHead, JobStatus, TaskCounts } from "./job.ts";
+import { isBaseVerify } from "../../merge/merge-plan.ts";
+import type { Condition, ConditionStatus, Usage } from "../../resource.ts";
+import { addUsage, findCondition, noUsage, setCondition } from "../../resource.ts";
+import { isEnded } from "../../task/outcomes.ts";
+import type { Task } from "../../task/task.ts";
+import { isSetupRed, withOutput } from "../../task/task-evidence.ts";
+import { firstLine } from "../../text/bound-text.ts";
+import { countText } from "../../text/count-text.ts";
+import type { Job, JobHead, JobStatus, TaskCounts } from "../job.ts";
 import { isPublishedAt } from "./publish-state.ts";
 import { isRetryWanted, type SetupHealth, setupHealth } from "./setup-health.ts";
 

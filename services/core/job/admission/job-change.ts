@@ -1,7 +1,7 @@
-import type { FieldProblem } from "../errors.ts";
+import type { FieldProblem } from "../../errors.ts";
+import type { JobSpec } from "../job.ts";
 import type { Note } from "./admission-checks.ts";
 import { checkRange } from "./admission-checks.ts";
-import type { JobSpec } from "./job.ts";
 import { checkLabels } from "./job-admission.ts";
 import { jobBounds } from "./job-bounds.ts";
 

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { sampleHead, sampleJob } from "../../../test/support/resource-samples.ts";
-import type { ConditionStatus } from "../resource.ts";
-import type { PublishStatus } from "./job.ts";
+import { sampleHead, sampleJob } from "../../../../test/support/resource-samples.ts";
+import type { ConditionStatus } from "../../resource.ts";
+import type { PublishStatus } from "../job.ts";
 import { isPublishSettled } from "./publish-state.ts";
 
 const [older, newest] = ["1".repeat(40), "2".repeat(40)];

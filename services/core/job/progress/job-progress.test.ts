@@ -6,12 +6,12 @@ import {
   sampleTask,
   sampleTimeMs,
   sampleVerify,
-} from "../../../test/support/resource-samples.ts";
-import { findCondition, noUsage } from "../resource.ts";
-import type { Attempt, Task, TaskKind, TaskState } from "../task/task.ts";
-import { setupCheckName } from "../task/task-evidence.ts";
-import { taskRules, transition } from "../task/task-machine.ts";
-import type { JobHead, JobStatus } from "./job.ts";
+} from "../../../../test/support/resource-samples.ts";
+import { findCondition, noUsage } from "../../resource.ts";
+import type { Attempt, Task, TaskKind, TaskState } from "../../task/task.ts";
+import { setupCheckName } from "../../task/task-evidence.ts";
+import { taskRules, transition } from "../../task/task-machine.ts";
+import type { JobHead, JobStatus } from "../job.ts";
 import { jobProgress } from "./job-progress.ts";
 
 const nowMs = sampleTimeMs + 5_000;
