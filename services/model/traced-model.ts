@@ -1,5 +1,5 @@
 import { metrics } from "../platform/telemetry/metrics.ts";
-import { currentTraceparent, inSpan } from "../platform/telemetry/tracer.ts";
+import { currentTraceparent, inSpan } from "../platform/telemetry/spans/tracer.ts";
 import type { ChatModel, ReplyEffort } from "./chat.ts";
 
 const tokens = metrics.counter(

@@ -3,7 +3,7 @@ import type { Usage } from "../core/resource.ts";
 import { connectNats } from "../platform/nats/connect.ts";
 import { workerInboxPrefix } from "../platform/nats/server/worker-permissions.ts";
 import { createLogger } from "../platform/telemetry/log.ts";
-import { startTracing, underTraceparent } from "../platform/telemetry/tracer.ts";
+import { startTracing, underTraceparent } from "../platform/telemetry/spans/tracer.ts";
 import { type Phase, StopReason } from "./attempt/attempt-result.ts";
 import type { ChildInput, ChildMessage, ChildStop } from "./attempt/child-protocol.ts";
 import { createAttemptRuntime } from "./runtime.ts";

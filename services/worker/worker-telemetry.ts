@@ -3,7 +3,7 @@ import { publishSpans } from "../platform/nats/messages/trace-messages.ts";
 import { subjects } from "../platform/nats/subjects.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import { type Metrics, metrics } from "../platform/telemetry/metrics.ts";
-import { createSpanBatches } from "../platform/telemetry/span-batches.ts";
+import { createSpanBatches } from "../platform/telemetry/spans/span-batches.ts";
 import { startTelemetry } from "../platform/telemetry/telemetry.ts";
 
 /** What {@link openWorkerTelemetry} needs. */

@@ -1,5 +1,5 @@
 import { metrics } from "../../platform/telemetry/metrics.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { ToolSet } from "./tool-set.ts";
 
 const calls = metrics.counter("agentd_tool_calls_total", "Calls of tools that ran, by tool and how they ended.");

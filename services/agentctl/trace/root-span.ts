@@ -1,6 +1,11 @@
-import { samplerOf } from "../../platform/telemetry/sampling.ts";
-import { formatTraceparent, newSpanId, newTraceId, parseTraceparent } from "../../platform/telemetry/trace-context.ts";
-import { underTraceparent } from "../../platform/telemetry/tracer.ts";
+import { samplerOf } from "../../platform/telemetry/spans/sampling.ts";
+import {
+  formatTraceparent,
+  newSpanId,
+  newTraceId,
+  parseTraceparent,
+} from "../../platform/telemetry/spans/trace-context.ts";
+import { underTraceparent } from "../../platform/telemetry/spans/tracer.ts";
 import type { Session } from "../session.ts";
 
 const tellTimeoutMs = 2_000;

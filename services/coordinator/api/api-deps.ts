@@ -3,8 +3,8 @@ import type { PoolReport } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import type { Sampler } from "../../platform/telemetry/sampling.ts";
-import type { KeptTrace } from "../../platform/telemetry/span-store.ts";
+import type { Sampler } from "../../platform/telemetry/spans/sampling.ts";
+import type { KeptTrace } from "../../platform/telemetry/spans/span-store.ts";
 import type { EventLog } from "../event-log.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
 

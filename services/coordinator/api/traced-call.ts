@@ -1,6 +1,6 @@
 import type { CallContext } from "../../platform/grpc/service-definition.ts";
-import { newTraceId, parseTraceparent } from "../../platform/telemetry/trace-context.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { newTraceId, parseTraceparent } from "../../platform/telemetry/spans/trace-context.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { ApiDeps } from "./api-deps.ts";
 
 /** Calls that begin a trace where their caller has none: what they make goes on for long. */

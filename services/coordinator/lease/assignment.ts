@@ -3,7 +3,7 @@ import type { Check, Job, JobHead } from "../../core/job/job.ts";
 import { renderRun, renderTask } from "../../core/plan/template.ts";
 import type { Task, VerifySubject } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
-import { formatTraceparent } from "../../platform/telemetry/trace-context.ts";
+import { formatTraceparent } from "../../platform/telemetry/spans/trace-context.ts";
 import { attemptSpan } from "../observe/job-trace.ts";
 import type { AttemptTokens } from "./attempt-token.ts";
 import { tokenLifetimeMs } from "./attempt-token.ts";

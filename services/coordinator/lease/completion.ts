@@ -8,7 +8,7 @@ import { taskRules, transition } from "../../core/task/task-machine.ts";
 import type { CompleteReply, CompleteRequest } from "../../core/worker-protocol.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
 import type { RepositoryMemory } from "../memory/repository-memory.ts";

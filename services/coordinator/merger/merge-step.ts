@@ -13,7 +13,7 @@ import { firstLine } from "../../core/text/bound-text.ts";
 import { hiddenTaskPrefix } from "../../core/text/names.ts";
 import type { Entry, ResourceStore } from "../../platform/nats/store/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import type { JobEntries } from "../job-view.ts";
 import { jobSpan, mergeSpan } from "../observe/job-trace.ts";

@@ -4,8 +4,8 @@ import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { subjects } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { metrics } from "../../platform/telemetry/metrics.ts";
-import { createSpanBatches } from "../../platform/telemetry/span-batches.ts";
-import { type KeptTrace, openSpanStore } from "../../platform/telemetry/span-store.ts";
+import { createSpanBatches } from "../../platform/telemetry/spans/span-batches.ts";
+import { type KeptTrace, openSpanStore } from "../../platform/telemetry/spans/span-store.ts";
 import { startTelemetry } from "../../platform/telemetry/telemetry.ts";
 import { keepSpans } from "./kept-spans.ts";
 

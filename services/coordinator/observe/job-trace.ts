@@ -1,5 +1,5 @@
 import type { Job } from "../../core/job/job.ts";
-import { derivedSpanId, type SpanContext } from "../../platform/telemetry/trace-context.ts";
+import { derivedSpanId, type SpanContext } from "../../platform/telemetry/spans/trace-context.ts";
 
 type JobOf = {
   readonly metadata: Pick<Job["metadata"], "uid">;

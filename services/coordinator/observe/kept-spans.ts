@@ -3,8 +3,8 @@ import type { NatsLink } from "../../platform/nats/connect.ts";
 import { hearSpans } from "../../platform/nats/messages/trace-messages.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
-import type { SpanRecord } from "../../platform/telemetry/span-record.ts";
-import type { SpanStore } from "../../platform/telemetry/span-store.ts";
+import type { SpanRecord } from "../../platform/telemetry/spans/span-record.ts";
+import type { SpanStore } from "../../platform/telemetry/spans/span-store.ts";
 
 /** What {@link keepSpans} needs. */
 export interface KeepSpansDeps {

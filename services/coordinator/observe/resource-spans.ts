@@ -1,8 +1,8 @@
 import type { Job } from "../../core/job/job.ts";
 import { findCondition } from "../../core/resource.ts";
 import type { Attempt, Task } from "../../core/task/task.ts";
-import type { SpanAttributes, SpanRecord } from "../../platform/telemetry/span-record.ts";
-import type { SpanContext } from "../../platform/telemetry/trace-context.ts";
+import type { SpanAttributes, SpanRecord } from "../../platform/telemetry/spans/span-record.ts";
+import type { SpanContext } from "../../platform/telemetry/spans/trace-context.ts";
 import { attemptSpan, jobSpan, mergeSpan, taskSpan } from "./job-trace.ts";
 
 /** A span of a resource; `endMs` is `undefined` while it is open. */

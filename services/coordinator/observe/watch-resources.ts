@@ -4,7 +4,7 @@ import type { Task } from "../../core/task/task.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import { type Metrics, secondsBoundaries } from "../../platform/telemetry/metrics.ts";
-import type { recordSpan } from "../../platform/telemetry/tracer.ts";
+import type { recordSpan } from "../../platform/telemetry/spans/tracer.ts";
 import { findJobOf } from "../job-view.ts";
 import { type ResourceSpan, spanOfAttempt, spanOfJob, spanOfMerge, spanOfTask } from "./resource-spans.ts";
 

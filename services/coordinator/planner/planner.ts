@@ -11,7 +11,7 @@ import type { NatsLink } from "../../platform/nats/connect.ts";
 import { putObject, readObject } from "../../platform/nats/objects/objects.ts";
 import type { Entry, ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
 import { jobSpan } from "../observe/job-trace.ts";

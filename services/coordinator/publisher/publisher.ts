@@ -10,7 +10,7 @@ import type { Repository } from "../../platform/git/bare-repository.ts";
 import { isAncestor } from "../../platform/git/bare-repository.ts";
 import { fetchFromUrl, pushCommit, remoteBranch } from "../../platform/git/remote.ts";
 import type { Entry, ResourceStore } from "../../platform/nats/store/store.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
 import { findJobOf } from "../job-view.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";

@@ -1,7 +1,7 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { ChannelCredentials, ClientWritableStream } from "@grpc/grpc-js";
 import { credentials, Client as GrpcClient, logVerbosity, Metadata, setLogVerbosity } from "@grpc/grpc-js";
-import { currentTraceparent } from "../telemetry/tracer.ts";
+import { currentTraceparent } from "../telemetry/spans/tracer.ts";
 import { messageBytesMax } from "./message-bounds.ts";
 import { decodeAnswer, encodeMessage } from "./message-bytes.ts";
 import type { MethodName } from "./service-definition.ts";

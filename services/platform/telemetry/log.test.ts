@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createLogger } from "./log.ts";
 import { prettyLine } from "./pretty-log.ts";
-import { underTraceparent } from "./tracer.ts";
+import { underTraceparent } from "./spans/tracer.ts";
 
 function logger() {
   const lines: string[] = [];

@@ -4,7 +4,7 @@ import type { DestinationStream, Logger, LoggerOptions } from "pino";
 import { pino } from "pino";
 import type { LogLevel } from "./log-level.ts";
 import { prettyLine } from "./pretty-log.ts";
-import { currentSpan } from "./tracer.ts";
+import { currentSpan } from "./spans/tracer.ts";
 
 export type { Logger } from "pino";
 

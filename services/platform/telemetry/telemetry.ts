@@ -2,8 +2,8 @@ import { packageVersion } from "../process/package-version.ts";
 import type { Logger } from "./log.ts";
 import { type Metrics, metrics } from "./metrics.ts";
 import { otlpSettings } from "./otlp/otlp-settings.ts";
-import type { SpanSink } from "./tracer.ts";
-import { startTracing } from "./tracer.ts";
+import type { SpanSink } from "./spans/tracer.ts";
+import { startTracing } from "./spans/tracer.ts";
 
 /** How a process tells what it does. */
 export interface TelemetryOptions {

@@ -4,7 +4,7 @@ import type { FinishClaim } from "../../agent/tools/finish.ts";
 import { memoryLines } from "../../core/job/repository-memory.ts";
 import type { Usage } from "../../core/resource.ts";
 import { readNewBlob } from "../../platform/git/objects/trees.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import { type DoneVerdict, judgeDone } from "../gate/done-gate.ts";
 import type { GateResult } from "../gate/gate.ts";
 import type { ChangedFile } from "../gate/review/changed-file.ts";

@@ -3,7 +3,7 @@ import type { Usage } from "../../core/resource.ts";
 import type { CheckResult } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { BaseResults } from "../gate/base-results.ts";
 import { type GateDeps, type GateResult, runCheck, runGate } from "../gate/gate.ts";
 import type { AttemptSpace, Tree } from "../workspace/attempt-space.ts";

@@ -1,6 +1,6 @@
 import { noUsage } from "../../core/resource.ts";
 import { setupCheckName } from "../../core/task/task-evidence.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import { checkResult, type GateResult } from "../gate/gate.ts";
 import { SetupError, type SetupOutput } from "../workspace/setup-cache.ts";
 import { shellStatus } from "../workspace/shell.ts";

@@ -2,7 +2,7 @@ import type { Usage } from "../../core/resource.ts";
 import type { Outcome } from "../../core/task/task.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";
 import type { Sandbox } from "../../platform/process/sandbox.ts";
-import type { SpanRecord } from "../../platform/telemetry/span-record.ts";
+import type { SpanRecord } from "../../platform/telemetry/spans/span-record.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { AttemptResult, Phase } from "./attempt-result.ts";
 

@@ -7,7 +7,7 @@ import { removeWorktree } from "../../platform/git/worktree/worktree.ts";
 import { parseAttemptMarker } from "../../platform/process/attempt-marker.ts";
 import { reapMarked } from "../../platform/process/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { recordSpan } from "../../platform/telemetry/tracer.ts";
+import { recordSpan } from "../../platform/telemetry/spans/tracer.ts";
 import {
   type AttemptProgress,
   type AttemptResult,

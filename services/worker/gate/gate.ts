@@ -1,7 +1,7 @@
 import type { Check } from "../../core/job/job.ts";
 import type { CheckResult } from "../../core/task/task.ts";
 import { metrics } from "../../platform/telemetry/metrics.ts";
-import { inSpan } from "../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { Slots } from "../runner/slots.ts";
 import { type CommandPlace, type Shell, type ShellResult, shellStatus } from "../workspace/shell.ts";
 

@@ -4,7 +4,7 @@ import { type AgentdError, isAgentdError, type Reason } from "../../core/errors.
 import { noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment, AttemptRef, CompleteRequest, HeldAttempt, StopSignal } from "../../core/worker-protocol.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { inSpan, underTraceparent } from "../../platform/telemetry/tracer.ts";
+import { inSpan, underTraceparent } from "../../platform/telemetry/spans/tracer.ts";
 import {
   type AttemptResult,
   attemptKey,

@@ -7,7 +7,7 @@ import type { JobName } from "../../../core/resource-name.ts";
 import type { DownloadBundleResponseSchema } from "../../../gen/agentd/v1/repository_service_pb.ts";
 import { createBundle } from "../../../platform/git/bundles/bundle.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
-import { inSpan } from "../../../platform/telemetry/tracer.ts";
+import { inSpan } from "../../../platform/telemetry/spans/tracer.ts";
 import { jobSpan } from "../../observe/job-trace.ts";
 import type { ApiDeps } from "../api-deps.ts";
 import { findHead, findJob } from "../find-resource.ts";

@@ -8,7 +8,7 @@ import type { JobService } from "../../../gen/agentd/v1/job_service_pb.ts";
 import type { ServiceImpl } from "../../../platform/grpc/service-definition.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
-import { currentTraceparent } from "../../../platform/telemetry/tracer.ts";
+import { currentTraceparent } from "../../../platform/telemetry/spans/tracer.ts";
 import { findJob } from "../find-resource.ts";
 import { readPageToken } from "../listing/list-page.ts";
 import type { ListSnapshots } from "../listing/list-snapshot.ts";

@@ -2,7 +2,7 @@ import type { AdmittedJob } from "../../../core/job/admission/job-admission.ts";
 import type { Job, JobHead } from "../../../core/job/job.ts";
 import { noCounts } from "../../../core/job/progress/job-progress.ts";
 import { noUsage } from "../../../core/resource.ts";
-import { newTraceId, parseTraceparent } from "../../../platform/telemetry/trace-context.ts";
+import { newTraceId, parseTraceparent } from "../../../platform/telemetry/spans/trace-context.ts";
 import type { ResolvedJob } from "./resolve-job.ts";
 import { specDigest } from "./spec-digest.ts";
 

@@ -1,6 +1,6 @@
 import type { Msg } from "@nats-io/nats-core";
 import { AgentdError, isAgentdError, type Reason, reasons } from "../../../core/errors.ts";
-import { underTraceparent } from "../../telemetry/tracer.ts";
+import { underTraceparent } from "../../telemetry/spans/tracer.ts";
 import type { NatsLink } from "../connect.ts";
 import { withLink } from "../connect.ts";
 import { storeRetryAfterMs, storeUnavailable } from "../nats-error.ts";

@@ -1,6 +1,6 @@
 import { headers, type MsgHdrs } from "@nats-io/nats-core";
-import { parseSpanRecord, type SpanRecord } from "../../telemetry/span-record.ts";
-import { currentTraceparent } from "../../telemetry/tracer.ts";
+import { parseSpanRecord, type SpanRecord } from "../../telemetry/spans/span-record.ts";
+import { currentTraceparent } from "../../telemetry/spans/tracer.ts";
 import type { NatsLink } from "../connect.ts";
 import { subjects } from "../subjects.ts";
 

@@ -2,7 +2,7 @@ import { setGlobalErrorHandler } from "@opentelemetry/core";
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { SpanSink } from "../tracer.ts";
+import type { SpanSink } from "../spans/tracer.ts";
 import { createMetricExport } from "./otlp-metrics.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
 import { createSpanExport } from "./otlp-spans.ts";

@@ -2,8 +2,8 @@ import { type HrTime, type SpanContext, SpanKind, SpanStatusCode, TraceFlags } f
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
 import { BatchSpanProcessor, type ReadableSpan } from "@opentelemetry/sdk-trace";
-import type { SpanRecord } from "../span-record.ts";
-import type { SpanSink } from "../tracer.ts";
+import type { SpanRecord } from "../spans/span-record.ts";
+import type { SpanSink } from "../spans/tracer.ts";
 
 /** Spans on their way out of the process. */
 export interface SpanExport {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { AgentdError } from "../../core/errors.ts";
+import { AgentdError } from "../../../core/errors.ts";
 import type { SpanRecord } from "./span-record.ts";
 import { currentSpan, currentTraceparent, inSpan, startTracing, underTraceparent } from "./tracer.ts";
 

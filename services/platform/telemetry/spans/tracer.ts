@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { isAgentdError } from "../../core/errors.ts";
+import { isAgentdError } from "../../../core/errors.ts";
 import type { SpanAttributes, SpanLink, SpanRecord } from "./span-record.ts";
 import { attributesOf } from "./span-record.ts";
 import { formatTraceparent, newSpanId, parseTraceparent, type SpanContext } from "./trace-context.ts";

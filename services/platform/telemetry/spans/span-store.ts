@@ -1,6 +1,6 @@
 import { appendFile, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Logger } from "./log.ts";
+import type { Logger } from "../log.ts";
 import { parseSpanRecord, type SpanRecord } from "./span-record.ts";
 
 /** Bounds of {@link SpanStore}. */
