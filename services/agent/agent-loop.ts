@@ -4,17 +4,11 @@ import { formatDuration } from "../core/text/duration.ts";
 import type { ChatModel, ChatReply, ChatUsage, TokenCounter } from "../model/chat.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import type { AgentLimits, AgentOutcome, AgentResult } from "./agent-result.ts";
-import { type Answer, type Asking, chantReason, createAsking } from "./ask-model.ts";
 import type { RepositoryInstructions } from "./context/instructions.ts";
 import { createConversationFitter } from "./context/keep-fitting.ts";
 import { createLedger, type Evidence, type Ledger } from "./context/ledger.ts";
-import { type Conversation, createConversation, toolsDigest } from "./conversation.ts";
 import { createGuards, type Guards } from "./guards/guards.ts";
-import { inTurn } from "./in-turn.ts";
-import { nudge, nudgesMax } from "./nudge.ts";
 import { openingMessages } from "./prompt.ts";
-import { type CallsResult, runCalls } from "./run-calls.ts";
-import { scarceBudgets } from "./scarce-budgets.ts";
 import type { PendingAnswer } from "./session/branch.ts";
 import type { RebuiltRun } from "./session/rebuild.ts";
 import type { CommandStart, SessionStart } from "./session/session-record.ts";
@@ -29,7 +23,13 @@ import {
   type TurnRecord,
   type TurnSession,
 } from "./transcript.ts";
-import { type Clock, createWallBudget, type WallBudget } from "./wall-budget.ts";
+import { type Answer, type Asking, chantReason, createAsking } from "./turn/ask-model.ts";
+import { type Conversation, createConversation, toolsDigest } from "./turn/conversation.ts";
+import { inTurn } from "./turn/in-turn.ts";
+import { nudge, nudgesMax } from "./turn/nudge.ts";
+import { type CallsResult, runCalls } from "./turn/run-calls.ts";
+import { scarceBudgets } from "./turn/scarce-budgets.ts";
+import { type Clock, createWallBudget, type WallBudget } from "./turn/wall-budget.ts";
 
 /** What the agent is to do. */
 export interface AgentTask {

@@ -1,9 +1,9 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { toolsDigest } from "../conversation.ts";
 import { calls } from "../scripted-model.ts";
 import { runScript } from "../scripted-run.ts";
+import { toolsDigest } from "../turn/conversation.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../worktree/temporary-worktree.ts";
 import { branchTo, lastPoint } from "./branch.ts";
 import { rebuildRun } from "./rebuild.ts";

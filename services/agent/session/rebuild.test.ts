@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { toolsDigest } from "../conversation.ts";
 import { calls } from "../scripted-model.ts";
 import { type Ran, runScript } from "../scripted-run.ts";
 import type { TurnRecord } from "../transcript.ts";
+import { toolsDigest } from "../turn/conversation.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../worktree/temporary-worktree.ts";
 import { type Branch, branchNote, branchTo, lastPoint } from "./branch.ts";
 import { rebuildRun } from "./rebuild.ts";

@@ -2,12 +2,12 @@ import type { ChatMessage, ChatReply, ChatUsage, ToolSchema } from "../../model/
 import type { Compaction } from "../context/keep-fitting.ts";
 import { createLedger, type Ledger } from "../context/ledger.ts";
 import { pruneResults, summarized } from "../context/shorten.ts";
-import { type Conversation, createConversation, toolsDigest } from "../conversation.ts";
 import { createGuards, type Guards } from "../guards/guards.ts";
 import type { Step } from "../guards/observation.ts";
 import { finishResult } from "../tools/finish.ts";
 import { parseArguments } from "../tools/tool-set.ts";
 import { addChatUsage, type CallRecord, noCounts, type RunCounts, type TurnRecord } from "../transcript.ts";
+import { type Conversation, createConversation, toolsDigest } from "../turn/conversation.ts";
 import type { Branch, PendingAnswer } from "./branch.ts";
 
 /** A run as it stood after its last turn. */

@@ -5,7 +5,7 @@ import { createRepositoryInstructions } from "../../agent/context/instructions.t
 import { systemPromptFor } from "../../agent/prompt.ts";
 import { traceTools } from "../../agent/tools/traced-tools.ts";
 import type { TurnRecord } from "../../agent/transcript.ts";
-import { steadyClock } from "../../agent/wall-budget.ts";
+import { steadyClock } from "../../agent/turn/wall-budget.ts";
 import { createWorktreeFiles } from "../../agent/worktree/worktree-files.ts";
 import { addUsage, noUsage, type Usage } from "../../core/resource.ts";
 import type { Assignment } from "../../core/worker-protocol.ts";

@@ -16,7 +16,7 @@ import {
 import type { FileBefore } from "../../agent/tools/tool.ts";
 import type { ToolSet } from "../../agent/tools/tool-set.ts";
 import { boundTurnRecord } from "../../agent/transcript.ts";
-import { steadyClock } from "../../agent/wall-budget.ts";
+import { steadyClock } from "../../agent/turn/wall-budget.ts";
 import type { Notice } from "../../core/task/task.ts";
 import type { Assignment, ResumeFrom } from "../../core/worker-protocol.ts";
 import type { Worktree } from "../../platform/git/worktree/worktree.ts";

@@ -1,13 +1,13 @@
-import type { ToolCall } from "../model/chat.ts";
-import type { RepositoryInstructions } from "./context/instructions.ts";
-import type { Ledger } from "./context/ledger.ts";
+import type { ToolCall } from "../../model/chat.ts";
+import type { RepositoryInstructions } from "../context/instructions.ts";
+import type { Ledger } from "../context/ledger.ts";
+import type { Guards } from "../guards/guards.ts";
+import type { FinishClaim } from "../tools/finish.ts";
+import { type CheckedCall, parseArguments, type ToolSet } from "../tools/tool-set.ts";
+import type { CallRecord } from "../transcript.ts";
+import { fileDigest } from "../worktree/read-ledger.ts";
 import type { Conversation } from "./conversation.ts";
-import type { Guards } from "./guards/guards.ts";
-import type { FinishClaim } from "./tools/finish.ts";
-import { type CheckedCall, parseArguments, type ToolSet } from "./tools/tool-set.ts";
-import type { CallRecord } from "./transcript.ts";
 import type { Clock } from "./wall-budget.ts";
-import { fileDigest } from "./worktree/read-ledger.ts";
 
 /** What the calls of one reply came to. */
 export interface CallsResult {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { ChatMessage, ChatReply, ToolCall, ToolSchema } from "../model/chat.ts";
-import { withoutRepeatedRead } from "./context/repeated-read.ts";
-import { parseArguments } from "./tools/tool-set.ts";
+import type { ChatMessage, ChatReply, ToolCall, ToolSchema } from "../../model/chat.ts";
+import { withoutRepeatedRead } from "../context/repeated-read.ts";
+import { parseArguments } from "../tools/tool-set.ts";
 
 /** The messages of one attempt: append-only between two compactions, so that each request is a prefix of the next one. */
 export interface Conversation {

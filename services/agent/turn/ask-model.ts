@@ -1,8 +1,8 @@
-import { isAgentdError } from "../core/errors.ts";
-import type { ChatModel, ChatReply, ChatRequest } from "../model/chat.ts";
-import type { Compaction, ConversationFitter } from "./context/keep-fitting.ts";
+import { isAgentdError } from "../../core/errors.ts";
+import type { ChatModel, ChatReply, ChatRequest } from "../../model/chat.ts";
+import type { Compaction, ConversationFitter } from "../context/keep-fitting.ts";
+import { createChantDetector } from "../guards/chant-detector.ts";
 import type { Conversation } from "./conversation.ts";
-import { createChantDetector } from "./guards/chant-detector.ts";
 
 /** The next answer of the model, or that the conversation cannot be made short enough for one. */
 export type Answer =

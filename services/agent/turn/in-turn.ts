@@ -1,5 +1,5 @@
-import { metrics, secondsBoundaries } from "../platform/telemetry/metrics.ts";
-import { inSpan } from "../platform/telemetry/spans/tracer.ts";
+import { metrics, secondsBoundaries } from "../../platform/telemetry/metrics.ts";
+import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 
 const turnSeconds = metrics.histogram(
   "agentd_turn_seconds",

@@ -1,4 +1,4 @@
-import type { ChatReply } from "../model/chat.ts";
+import type { ChatReply } from "../../model/chat.ts";
 
 /** Answers without a call that get a nudge; the next one gets a turn in which a call is required, then the run ends. */
 export const nudgesMax = 2;

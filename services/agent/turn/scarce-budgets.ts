@@ -1,5 +1,5 @@
-import { formatDuration } from "../core/text/duration.ts";
-import type { AgentLimits } from "./agent-result.ts";
+import { formatDuration } from "../../core/text/duration.ts";
+import type { AgentLimits } from "../agent-result.ts";
 
 /** Share of the turns, tokens or time at which the model is told once that they run out. */
 const warnAt = 0.8;
