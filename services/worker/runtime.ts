@@ -7,6 +7,7 @@ import { traceModel } from "../model/traced-model.ts";
 import type { NatsLink } from "../platform/nats/connect.ts";
 import { getObject, putObject } from "../platform/nats/objects/objects.ts";
 import { currentOwner } from "../platform/process/attempt-marker.ts";
+import { gatherMounts, hasOwnMounts } from "../platform/process/own-mounts.ts";
 import type { Sandbox } from "../platform/process/sandbox.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import { createAgentTask } from "./attempt/agent-task.ts";
@@ -63,7 +64,9 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
   const heavy = new PQueue({ concurrency: Math.max(2, availableParallelism()) });
   const { isForOne = false } = deps;
   const isSandboxed = sandbox.kind !== "none";
-  const trees = await openTrees({ paths, heavy, slots: config.slots, bytesMax, isSandboxed, isForOne, logger });
+  const mounts = isSandboxed && !isForOne && hasOwnMounts() ? await gatherMounts(deps.dataRoot) : undefined;
+  const kind = { isSandboxed, isForOne, hasOwnMounts: mounts !== undefined };
+  const trees = await openTrees({ paths, heavy, slots: config.slots, bytesMax, ...kind, logger });
   const reaper = createBatchedReaper(logger);
   const spaceOptions = { directory: paths.trees, worker: config.name, owner, trees, reaper, logger };
   const createSpace = (ref: { uid: string; task: string; attempt: number }) => createAttemptSpace(spaceOptions, ref);
@@ -72,6 +75,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
     host: deps.host,
     hidden: hiddenDirectories(config, deps.host["HOME"]),
     readable: [dirname(ripgrepPath)],
+    mounts,
     onStart: reaper.noteStart,
   });
   const { download, upload } = createObjects(link, logger);

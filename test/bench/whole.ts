@@ -63,7 +63,7 @@ export async function startWhole(engineUrl: string, options: { slots: number; wo
   return await startAgentd({
     ...options,
     model: { url: `${engineUrl}/v1`, name: "vllm-sim" },
-    args: ["--lease-ms=30000", "--heartbeat-ms=5000", "--log-level=warn"],
+    args: [`--requests-max=${options.slots}`, "--lease-ms=30000", "--heartbeat-ms=5000", "--log-level=warn"],
   });
 }
 

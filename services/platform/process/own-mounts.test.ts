@@ -1,6 +1,9 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { hasOwnMounts, withOwnMounts } from "./own-mounts.ts";
 
 const argv = ["/bin/echo", "hello"];
@@ -19,4 +22,37 @@ test.runIf(wrapped.length > argv.length)("a process can tell whether its mounts 
   const [file = "", ...args] = withOwnMounts(node);
   expect(hasOwnMounts()).toBe(false);
   expect(spawnSync(file, args, { encoding: "utf8" }).stdout).toBe("true\n");
+});
+
+test.runIf(wrapped.length > argv.length)("of gathered mounts a command gets only its own, and the others stay", () => {
+  const directory = mkdtempSync(join(tmpdir(), "agentd-mounts-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const module = fileURLToPath(new URL("own-mounts.ts", import.meta.url));
+  const script = `
+    import { execFileSync } from "node:child_process";
+    import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+    const { gatherMounts, withoutOtherMounts } = await import("${module}");
+    const root = ${JSON.stringify(directory)} + "/root";
+    const tree = (name) => root + "/trees/" + name;
+    mkdirSync(root);
+    const mounts = await gatherMounts(root);
+    for (const name of ["one", "two"]) {
+      mkdirSync(tree(name), { recursive: true });
+      execFileSync("mount", ["-t", "tmpfs", "none", tree(name)]);
+      writeFileSync(tree(name) + "/file", name);
+    }
+    writeFileSync(root + "/beside", "");
+    const command = ["/bin/sh", "-c", "pwd; ls . ../one ../two ../../beside; grep -c $0/ /proc/self/mountinfo; touch made", root];
+    const [program, ...words] = withoutOtherMounts(mounts, tree("two"), command);
+    const seen = execFileSync(program, words, { encoding: "utf8" });
+    console.log(JSON.stringify({ seen, isMade: existsSync(tree("two") + "/made"), isThere: existsSync(tree("one") + "/file") }));
+  `;
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning", "--input-type=module", "-e", script];
+  const [file = "", ...args] = withOwnMounts(node);
+  const trees = `${directory}/root/trees`;
+  expect(JSON.parse(execFileSync(file, args, { encoding: "utf8" }))).toEqual({
+    seen: `${trees}/two\n../../beside\n\n.:\nfile\n\n../one:\n\n../two:\nfile\n1\n`,
+    isMade: true,
+    isThere: true,
+  });
 });

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { Exec } from "../../agent/exec.ts";
 import { createChildEnvironment } from "../../platform/process/child-environment.ts";
+import { type GatheredMounts, withoutOtherMounts } from "../../platform/process/own-mounts.ts";
 import { type CommandResult, runCommand } from "../../platform/process/run-command.ts";
 import { type Sandbox, sandboxArgv } from "../../platform/process/sandbox.ts";
 import type { CommandPlace, Shell } from "./shell.ts";
@@ -18,6 +19,8 @@ export interface SandboxedShellOptions {
   readonly hidden: readonly string[];
   /** Directories below these that they must: the search tool's, a repository's objects. */
   readonly readable: readonly string[];
+  /** Where all trees are mounted: of them a command gets only its own. Undefined: they are no mounts, or few. */
+  readonly mounts?: GatheredMounts | undefined;
   /** Is told the marker of a command before it starts. */
   readonly onStart?: (marker: string) => void;
 }
@@ -97,8 +100,8 @@ function placeSettings(options: SandboxedShellOptions, place: CommandPlace, netw
     cwd: place.tree,
     env: environment.variables,
     marker: place.marker,
-    wrap: (argv: readonly string[]) =>
-      sandboxArgv(options.sandbox, {
+    wrap(argv: readonly string[]) {
+      const sandboxed = sandboxArgv(options.sandbox, {
         argv,
         cwd: place.tree,
         writable: [place.tree, place.home],
@@ -106,7 +109,9 @@ function placeSettings(options: SandboxedShellOptions, place: CommandPlace, netw
         hidden: options.hidden,
         readable,
         network,
-      }),
+      });
+      return options.mounts === undefined ? sandboxed : withoutOtherMounts(options.mounts, place.tree, sandboxed);
+    },
   };
 }
 

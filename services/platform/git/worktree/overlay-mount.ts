@@ -35,8 +35,9 @@ const mountInBatch = inBatches<OverlayParts>(async (batch) => {
   const signal = AbortSignal.timeout(timeoutMs);
   const table = `${batch[0]?.work ?? ""}-mounts`;
   // As fstab(5). What is changed is copied up whole, contents included: nothing of the upper folder points back into the lower one.
+  // Volatile (Linux 5.10): a tree need not outlive a power cut, and unmounting it must not flush the file system that it lies on.
   const lines = batch.map(({ lower, upper, work, target }) => {
-    const options = `lowerdir=${lower},upperdir=${upper},workdir=${work},metacopy=off,redirect_dir=off,index=off`;
+    const options = `lowerdir=${lower},upperdir=${upper},workdir=${work},volatile,metacopy=off,redirect_dir=off,index=off`;
     return `agentd ${target} overlay ${options} 0 0\n`;
   });
   await writeFile(table, lines.join(""), { flag: "wx", mode: 0o600 });

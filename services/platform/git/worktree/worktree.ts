@@ -246,13 +246,16 @@ export async function sweepWorktrees(parent: string, keep: ReadonlySet<string>, 
   return names.length;
 }
 
+// Lazily only where somebody still looks at a tree: that reads the table of mounts once more for each.
+const unmountScript = `xargs -0 sh -c 'umount -- "$@" 2>/dev/null ||
+for at do if mountpoint -q -- "$at"; then umount -l -- "$at" || exit; fi; done' sh || exit; `;
 // rm(1) is several times faster than Node's own on a tree with a node_modules in it.
 const removeScript = 'rm -rf -- "$@" 2>/dev/null || { chmod -R u+rwX -- "$@" 2>/dev/null; rm -rf -- "$@"; }';
 
 /** Unmounts what is mounted below the path and removes it; one program for all that wait at a time. */
 const removeTree = inBatches<string>(async (paths) => {
   const mounts = await mountsBelow(paths);
-  const unmount = mounts.length === 0 ? "" : "xargs -0 umount -l -- || exit; ";
+  const unmount = mounts.length === 0 ? "" : unmountScript;
   const result = await runCommand(
     {
       run: { argv: ["/bin/sh", "-c", unmount + removeScript, "sh", ...paths] },

@@ -2,7 +2,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type PQueue from "p-queue";
 import { canMountOverlay } from "../../../platform/git/worktree/overlay-mount.ts";
-import { hasOwnMounts } from "../../../platform/process/own-mounts.ts";
 import type { Logger } from "../../../platform/telemetry/log.ts";
 import { openCacheDirectory } from "../cache-directory.ts";
 import type { WorkerPaths } from "../worker-paths.ts";
@@ -20,6 +19,8 @@ export interface OpenTreesOptions {
   readonly bytesMax: number;
   /** Whether commands run in a sandbox: only there they cannot reach the check-out that all overlays read from. */
   readonly isSandboxed: boolean;
+  /** Whether mounts go with this process, however it ends. */
+  readonly hasOwnMounts: boolean;
   /** For one attempt only: no tree is made ahead, and none is an overlay. */
   readonly isForOne: boolean;
   readonly logger: Logger;
@@ -33,7 +34,7 @@ export async function openTrees(options: OpenTreesOptions): Promise<TreeSource> 
   await mkdir(paths.layers, { recursive: true, mode: 0o700 });
   const hasOverlays = options.isSandboxed && (await canMountOverlay(paths.layers, AbortSignal.timeout(probeTimeoutMs)));
   // Mounts that outlive a killed worker would hold its folder: only large trees are worth that.
-  const hasSmallOverlays = hasOverlays && hasOwnMounts();
+  const hasSmallOverlays = hasOverlays && options.hasOwnMounts;
   const what = hasSmallOverlays ? "all trees are overlays" : "large trees are overlays";
   logger.info({ hasOverlays, hasSmallOverlays }, hasOverlays ? what : "large trees are checked out ahead, whole");
   if (!hasOverlays) {
