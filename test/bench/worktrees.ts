@@ -48,10 +48,22 @@ async function startTogether(count: number, make: (index: number) => Promise<str
   );
 }
 
+/** Git (2.39) fails where it meets the half-written record of another worktree; nothing is made then, and the user tries again. */
+async function addWorktree(repository: BenchRepository, tree: string): Promise<void> {
+  for (;;) {
+    try {
+      await execute("git", ["worktree", "add", "-q", "--detach", tree, "main"], { cwd: repository.path });
+      return;
+    } catch (error) {
+      if (!(error as Error).message.includes("commondir")) throw error;
+    }
+  }
+}
+
 async function withGit(repository: BenchRepository, folder: string, count: number): Promise<Ready> {
   const readyMs = await startTogether(count, async (index) => {
     const tree = join(folder, `plain-${index}`);
-    await execute("git", ["worktree", "add", "-q", "--detach", tree, "main"], { cwd: repository.path });
+    await addWorktree(repository, tree);
     return tree;
   });
   const diskBytesEach = (await usedBytes(folder)) / count;

@@ -10,6 +10,7 @@ import { countText } from "../../core/text/count-text.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { putObject, readObject } from "../../platform/nats/objects/objects.ts";
 import type { Entry, ResourceStore, Write } from "../../platform/nats/store/store.ts";
+import { batchMessagesMax } from "../../platform/nats/stream-limits.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
@@ -35,8 +36,8 @@ export interface Planner {
   reconcile(uid: string, signal: AbortSignal): Promise<undefined>;
 }
 
-/** Tasks in one batch, one more message is the fence; a job of 100,000 needs 200 batches. */
-const batchTasks = 500;
+/** Tasks in one batch, one more message is the fence: the fewer batches, the fewer looks at a job that is not planned yet. */
+const batchTasks = batchMessagesMax - 1;
 const itemsBytesMax = 64 * 1_024 * 1_024;
 /** Output is read whole; the item list that it becomes has the same bound. */
 const outputBytesMax = itemsBytesMax;
