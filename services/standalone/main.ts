@@ -15,7 +15,7 @@ import { defineConfig } from "./config-commands.ts";
 import { defineDoctor } from "./doctor/doctor.ts";
 import { greeting } from "./greeting.ts";
 import { defineLogLevel, watchParts } from "./part-status.ts";
-import { nodeArguments } from "./parts.ts";
+import { mallocVariables, nodeArguments } from "./parts.ts";
 import { up } from "./up.ts";
 
 const services = { coordinator: "run a coordinator", worker: "run a worker", "vllm-sim": "run the simulated model" };
@@ -33,7 +33,7 @@ function becomeService(service: string, args: readonly string[]): never {
   if (process.execve === undefined) throw new Error("this Node cannot replace a process; agentd needs Node 24");
   const plain = [process.execPath, ...nodeArguments(service), ...args];
   const argv = service === "worker" ? withOwnMounts(plain) : plain;
-  return process.execve(argv[0] ?? process.execPath, argv);
+  return process.execve(argv[0] ?? process.execPath, argv, { ...mallocVariables, ...process.env });
 }
 
 /** As shells say it: 128 and SIGINT. */

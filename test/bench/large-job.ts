@@ -11,7 +11,7 @@ import { openStore, type ResourceStore } from "../../services/platform/nats/stor
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
-import { nodeArguments } from "../../services/standalone/parts.ts";
+import { mallocVariables, nodeArguments } from "../../services/standalone/parts.ts";
 import { bundleOf, chunksOf, jobOf } from "../support/api-server.ts";
 import { startTestServer, type TestServer } from "../support/nats-server.ts";
 import { createRepository } from "../support/sample-repository.ts";
@@ -57,9 +57,8 @@ async function openStand(stack: AsyncDisposableStack): Promise<Stand> {
     async coordinator(listen) {
       const data = await mkdtemp(join(folder, "data-"));
       const flags = ["--nats", nats.url, "--creds", creds, "--system-creds", systemCreds, "--data", data];
-      return stack.use(
-        await startNode(nodeArguments("coordinator"), [...flags, "--listen", listen, "--log-level", "silent"]),
-      );
+      const args = [...flags, "--listen", listen, "--log-level", "silent"];
+      return stack.use(await startNode(nodeArguments("coordinator"), args, mallocVariables));
     },
   };
 }

@@ -107,9 +107,11 @@ const endMs = 3_000;
 export async function startNode<T>(
   main: string | readonly string[],
   args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<ReadyProgram<T>> {
   const command = typeof main === "string" ? ["--disable-warning=ExperimentalWarning", main] : main;
-  const child = spawn(process.execPath, [...command, ...args], { stdio: ["pipe", "pipe", "pipe"] });
+  const env = { ...process.env, ...variables };
+  const child = spawn(process.execPath, [...command, ...args], { env, stdio: ["pipe", "pipe", "pipe"] });
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     words = (words + text).slice(-8_192);

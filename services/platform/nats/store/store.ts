@@ -48,7 +48,7 @@ export interface ResourceStore {
 export interface StoreOptions {
   /** Default 32,768 changes. */
   readonly bufferedChanges?: number;
-  /** Of JSON, which is about three times as much in memory. Default 16 MiB. */
+  /** Of JSON, which is about three times as much in memory. Default 8 MiB. */
   readonly bufferedBytes?: number;
 }
 
@@ -69,7 +69,7 @@ export async function openStore(
       stream: streamNames.resources,
       prefix: resourcePrefix,
       logItems: options.bufferedChanges ?? 32_768,
-      logBytes: options.bufferedBytes ?? 16 * 1_024 * 1_024,
+      logBytes: options.bufferedBytes ?? 8 * 1_024 * 1_024,
     },
     signal,
   );
