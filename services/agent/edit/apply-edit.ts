@@ -1,12 +1,12 @@
 import { createFileText, type FileText, normalizeText } from "./file-text.ts";
-import { findEscapes } from "./find-escapes.ts";
-import { findExact } from "./find-exact.ts";
-import { findFuzzy } from "./find-fuzzy.ts";
-import { findIndentation, findWhitespace } from "./find-lines.ts";
-import { findUnicode } from "./find-unicode.ts";
+import { findEscapes } from "./find/find-escapes.ts";
+import { findExact } from "./find/find-exact.ts";
+import { findFuzzy } from "./find/find-fuzzy.ts";
+import { findIndentation, findWhitespace } from "./find/find-lines.ts";
+import { findUnicode } from "./find/find-unicode.ts";
+import { type FindPlaces, type Place, placesShownMax, type Replacement, type StageName } from "./find/stage.ts";
 import { findPlaceholder } from "./placeholder.ts";
 import { splice } from "./splice.ts";
-import { type FindPlaces, type Place, placesShownMax, type Replacement, type StageName } from "./stage.ts";
 
 /** One edit as the model asks for it. */
 export interface Edit {

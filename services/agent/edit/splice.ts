@@ -1,7 +1,7 @@
 import { commonBack, commonFront } from "./common-ends.ts";
 import { diffLines } from "./diff-lines.ts";
 import type { FileText } from "./file-text.ts";
-import type { Place } from "./stage.ts";
+import type { Place } from "./find/stage.ts";
 
 /**
  * Puts the places' texts into the file. Bytes outside the places stay as they are; inside them, lines that do not change stay too,

@@ -1,8 +1,8 @@
 import { createFileText } from "../edit/file-text.ts";
-import { foldCharacters } from "../edit/fold-unicode.ts";
-import { placeOfLines, splitText, type TextLines } from "../edit/line-block.ts";
+import { foldCharacters } from "../edit/find/fold-unicode.ts";
+import { placeOfLines, splitText, type TextLines } from "../edit/find/line-block.ts";
+import type { Place } from "../edit/find/stage.ts";
 import { splice } from "../edit/splice.ts";
-import type { Place } from "../edit/stage.ts";
 import type { Hunk } from "./parse-patch.ts";
 
 /** A patched file, or which hunk has no single place and why. */

@@ -1,5 +1,5 @@
 import type { Refused } from "../apply-edit.ts";
-import type { StageName } from "../stage.ts";
+import type { StageName } from "../find/stage.ts";
 
 /** One edit and what must come of it. */
 export interface EditCase {

@@ -1,8 +1,8 @@
 import { type Applied, applyEdit, type Edit, type Refused } from "../../edit/apply-edit.ts";
 import { explainMiss } from "../../edit/explain-miss.ts";
 import { createFileText } from "../../edit/file-text.ts";
-import { splitText } from "../../edit/line-block.ts";
-import type { StageName } from "../../edit/stage.ts";
+import { splitText } from "../../edit/find/line-block.ts";
+import type { StageName } from "../../edit/find/stage.ts";
 import { ToolError } from "../../tool-error.ts";
 import type { WorktreeFile } from "../../worktree/worktree-files.ts";
 import { quotePath } from "../../worktree/worktree-path.ts";

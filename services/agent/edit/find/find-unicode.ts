@@ -1,4 +1,4 @@
-import { commonBack, commonFront } from "./common-ends.ts";
+import { commonBack, commonFront } from "../common-ends.ts";
 import { type Folded, foldWithOffsets, isPlain } from "./fold-unicode.ts";
 import { type FindPlaces, type Place, placesShownMax, type Replacement } from "./stage.ts";
 

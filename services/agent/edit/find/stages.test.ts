@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Applied, applyEdit, isDisproportionate, stages } from "./apply-edit.ts";
-import { createFileText } from "./file-text.ts";
-import { splice } from "./splice.ts";
+import { type Applied, applyEdit, isDisproportionate, stages } from "../apply-edit.ts";
+import { createFileText } from "../file-text.ts";
+import { splice } from "../splice.ts";
 import type { Place } from "./stage.ts";
 
 /** Pieces that make lines which are alike in every way that a stage overlooks. */

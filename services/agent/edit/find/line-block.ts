@@ -1,4 +1,4 @@
-import { diffLines } from "./diff-lines.ts";
+import { diffLines } from "../diff-lines.ts";
 import { type IndentationMap, indentOf, mapIndentation, unitOf } from "./indentation.ts";
 import type { Place, Replacement } from "./stage.ts";
 

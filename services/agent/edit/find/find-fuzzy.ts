@@ -1,5 +1,5 @@
 import { distance } from "fastest-levenshtein";
-import { diffLines } from "./diff-lines.ts";
+import { diffLines } from "../diff-lines.ts";
 import {
   type FileLines,
   isTelling,
