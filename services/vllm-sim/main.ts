@@ -6,7 +6,7 @@ import { createLogLevel, type LevelName, levelNames } from "../platform/telemetr
 import { describeRules } from "./brain.ts";
 import { parseSimConfig, type SimConfig } from "./config.ts";
 import { faultMarkers } from "./faults.ts";
-import { startSimServer } from "./server.ts";
+import { startSimServer } from "./http/server.ts";
 
 const number = (text: string) => {
   const value = Number(text);

@@ -13,7 +13,7 @@ import type { Notice } from "../../../services/core/task/task.ts";
 import { type ChatModelPool, createChatModel } from "../../../services/model/chat-model.ts";
 import { createLogger } from "../../../services/platform/telemetry/log.ts";
 import { parseSimConfig } from "../../../services/vllm-sim/config.ts";
-import { type SimServer, startSimServer } from "../../../services/vllm-sim/server.ts";
+import { type SimServer, startSimServer } from "../../../services/vllm-sim/http/server.ts";
 
 const log = createLogger({ service: "test", level: "silent" });
 let server: SimServer;

@@ -5,7 +5,7 @@ import type { ChatMessage, ChatReply, ChatRequest, ToolSchema } from "../../../s
 import { type ChatModelDeps, type ChatModelPool, createChatModel } from "../../../services/model/chat-model.ts";
 import { createLogger } from "../../../services/platform/telemetry/log.ts";
 import { parseSimConfig } from "../../../services/vllm-sim/config.ts";
-import { type SimServer, startSimServer } from "../../../services/vllm-sim/server.ts";
+import { type SimServer, startSimServer } from "../../../services/vllm-sim/http/server.ts";
 import { until } from "../../support/until.ts";
 
 const log = createLogger({ service: "test", level: "silent" });

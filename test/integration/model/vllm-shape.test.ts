@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLogger } from "../../../services/platform/telemetry/log.ts";
 import { parseSimConfig } from "../../../services/vllm-sim/config.ts";
-import { type SimServer, startSimServer } from "../../../services/vllm-sim/server.ts";
+import { type SimServer, startSimServer } from "../../../services/vllm-sim/http/server.ts";
 
 let server: SimServer;
 

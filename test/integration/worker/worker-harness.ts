@@ -25,7 +25,7 @@ import { type HintKind, subjects } from "../../../services/platform/nats/subject
 import { parseAttemptMarker } from "../../../services/platform/process/attempt-marker.ts";
 import { listProcesses } from "../../../services/platform/process/process-table.ts";
 import { parseSimConfig } from "../../../services/vllm-sim/config.ts";
-import { startSimServer } from "../../../services/vllm-sim/server.ts";
+import { startSimServer } from "../../../services/vllm-sim/http/server.ts";
 import { startTestServer, type TestServer } from "../../support/nats-server.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 import { until } from "../../support/until.ts";

@@ -1,6 +1,6 @@
-import type { OfferedTool } from "./brain.ts";
-import type { WireMessage } from "./conversation.ts";
-import { countTokens } from "./tokens.ts";
+import type { OfferedTool } from "../brain.ts";
+import type { WireMessage } from "../conversation.ts";
+import { countTokens } from "../tokens.ts";
 
 /** A refusal in vLLM's words and shape. */
 export class RequestRefused extends Error {

@@ -1,4 +1,4 @@
-import { charactersPerToken, hashText } from "./tokens.ts";
+import { charactersPerToken, hashText } from "../tokens.ts";
 
 /** vLLM's default block size in tokens. */
 export const blockTokens = 16;

@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Logger } from "../platform/telemetry/log.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
+import type { SimConfig } from "../config.ts";
+import { createEngine, type Engine, type SimStats } from "../engine/engine.ts";
 import { streamChat } from "./chat-response.ts";
-import type { SimConfig } from "./config.ts";
-import { createEngine, type Engine, type SimStats } from "./engine.ts";
 import { countPromptTokens, RequestRefused, readChatRequest } from "./request.ts";
 
 /** A running simulator. */

@@ -1,5 +1,5 @@
-import type { BrainReply } from "./brain.ts";
-import { charactersPerToken, countTokens } from "./tokens.ts";
+import type { BrainReply } from "../brain.ts";
+import { charactersPerToken, countTokens } from "../tokens.ts";
 
 /** One streamed piece: the delta as it goes over the wire, and what it cost. */
 export interface ReplyPiece {

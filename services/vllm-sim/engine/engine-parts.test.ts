@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { parseSimConfig } from "./config.ts";
+import { parseSimConfig } from "../config.ts";
+import { cutReply, joinPieces } from "../http/reply-stream.ts";
 import { createPrefixCache } from "./prefix-cache.ts";
-import { cutReply, joinPieces } from "./reply-stream.ts";
 import { createUsageHistory } from "./usage-history.ts";
 
 describe("the prefix cache", () => {

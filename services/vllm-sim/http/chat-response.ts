@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Answer, Engine } from "./engine.ts";
+import type { Answer, Engine } from "../engine/engine.ts";
 import { joinPieces } from "./reply-stream.ts";
 import type { ChatInput } from "./request.ts";
 

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { decide } from "./brain.ts";
-import type { SimConfig } from "./config.ts";
-import { readConversation } from "./conversation.ts";
-import type { Fault } from "./faults.ts";
+import { decide } from "../brain.ts";
+import type { SimConfig } from "../config.ts";
+import { readConversation } from "../conversation.ts";
+import type { Fault } from "../faults.ts";
+import { type CutReply, cutReply } from "../http/reply-stream.ts";
+import type { ChatInput } from "../http/request.ts";
+import { hashText } from "../tokens.ts";
 import { createEngineMetrics, type EngineMetrics } from "./metrics.ts";
 import { createPrefixCache, type PrefixCache } from "./prefix-cache.ts";
-import { type CutReply, cutReply } from "./reply-stream.ts";
-import type { ChatInput } from "./request.ts";
 import { createScheduler, type EngineLoad, type Scheduler } from "./scheduler.ts";
-import { hashText } from "./tokens.ts";
 import { createUsageHistory, type UsageHistory, type UsageSample } from "./usage-history.ts";
 
 /** Who hears of an answer while it is made. */
