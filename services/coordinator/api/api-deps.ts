@@ -1,4 +1,4 @@
-import type { WaitingWorker } from "../../core/task/waiting-reason.ts";
+import type { WaitingWorker } from "../../core/task/dispatch/waiting-reason.ts";
 import type { PoolReport } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";

@@ -1,4 +1,4 @@
-import { dispatchOrder } from "../../core/task/dispatch-order.ts";
+import { dispatchOrder } from "../../core/task/dispatch/dispatch-order.ts";
 import { pause } from "../../platform/lifecycle/abortable.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import type { HintKind } from "../../platform/nats/subjects.ts";

@@ -1,6 +1,6 @@
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Job } from "../../core/job/job.ts";
-import { findBlocker } from "../../core/task/dispatch-order.ts";
+import { findBlocker } from "../../core/task/dispatch/dispatch-order.ts";
 import type { Task } from "../../core/task/task.ts";
 import { taskRules, transition } from "../../core/task/task-machine.ts";
 import type { Worker } from "../../core/worker.ts";

@@ -1,4 +1,4 @@
-import type { WaitingWorker } from "../../core/task/waiting-reason.ts";
+import type { WaitingWorker } from "../../core/task/dispatch/waiting-reason.ts";
 import type { Heartbeat, PoolReport } from "../../core/worker-protocol.ts";
 
 /** A worker as last heard by this replica. */

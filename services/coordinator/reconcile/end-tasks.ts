@@ -2,7 +2,7 @@ import { isAgentdError } from "../../core/errors.ts";
 import { isRetryWanted } from "../../core/job/progress/setup-health.ts";
 import { obsoleteVerifies } from "../../core/merge/merge-plan.ts";
 import { findCondition } from "../../core/resource.ts";
-import { deadlineMs, findBlocker, siblingsOf } from "../../core/task/dispatch-order.ts";
+import { deadlineMs, findBlocker, siblingsOf } from "../../core/task/dispatch/dispatch-order.ts";
 import { isEnded } from "../../core/task/outcomes.ts";
 import type { Task } from "../../core/task/task.ts";
 import type { TaskEvent } from "../../core/task/task-machine.ts";

@@ -1,5 +1,5 @@
 import { AgentdError } from "../../../core/errors.ts";
-import { deadlineMs } from "../../../core/task/dispatch-order.ts";
+import { deadlineMs } from "../../../core/task/dispatch/dispatch-order.ts";
 import type { Task } from "../../../core/task/task.ts";
 import type { TaskEvent } from "../../../core/task/task-machine.ts";
 import { taskRules, transition } from "../../../core/task/task-machine.ts";

@@ -1,11 +1,11 @@
 import type { Job, JobHead } from "../../../core/job/job.ts";
 import { isBaseVerify } from "../../../core/merge/merge-plan.ts";
-import type { DispatchJob, Siblings } from "../../../core/task/dispatch-order.ts";
-import { dispatchOrder, findBlocker, siblingsOf } from "../../../core/task/dispatch-order.ts";
+import type { DispatchJob, Siblings } from "../../../core/task/dispatch/dispatch-order.ts";
+import { dispatchOrder, findBlocker, siblingsOf } from "../../../core/task/dispatch/dispatch-order.ts";
+import type { WaitingReason, WaitingView } from "../../../core/task/dispatch/waiting-reason.ts";
+import { waitingReason } from "../../../core/task/dispatch/waiting-reason.ts";
 import { isEnded } from "../../../core/task/outcomes.ts";
 import type { Task } from "../../../core/task/task.ts";
-import type { WaitingReason, WaitingView } from "../../../core/task/waiting-reason.ts";
-import { waitingReason } from "../../../core/task/waiting-reason.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
 import { observeJobs } from "../../job-view.ts";
 import type { ApiDeps } from "../api-deps.ts";

@@ -1,8 +1,8 @@
-import { cutText } from "../text/bound-text.ts";
-import { countText } from "../text/count-text.ts";
+import { cutText } from "../../text/bound-text.ts";
+import { countText } from "../../text/count-text.ts";
+import type { Task } from "../task.ts";
+import { nameCheck, redCheck } from "../task-evidence.ts";
 import type { Blocker } from "./dispatch-order.ts";
-import type { Task } from "./task.ts";
-import { nameCheck, redCheck } from "./task-evidence.ts";
 
 /** What `why` says about a task. */
 export interface WaitingReason {

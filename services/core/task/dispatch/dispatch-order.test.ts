@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { growthMax, growthOfSixteenfold } from "../../../test/support/cpu-time.ts";
-import { sampleHead, sampleJob, sampleTask, sampleTimeMs } from "../../../test/support/resource-samples.ts";
-import type { JobSpec, JobStatus } from "../job/job.ts";
+import { growthMax, growthOfSixteenfold } from "../../../../test/support/cpu-time.ts";
+import { sampleHead, sampleJob, sampleTask, sampleTimeMs } from "../../../../test/support/resource-samples.ts";
+import type { JobSpec, JobStatus } from "../../job/job.ts";
+import type { Task, TaskState } from "../task.ts";
 import type { DispatchJob } from "./dispatch-order.ts";
 import { dispatchOrder, findBlocker, siblingsOf } from "./dispatch-order.ts";
-import type { Task, TaskState } from "./task.ts";
 
 const nowMs = sampleTimeMs + 10_000;
 

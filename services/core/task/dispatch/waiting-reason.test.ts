@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { sampleCheck, sampleTask, sampleTimeMs } from "../../../test/support/resource-samples.ts";
+import { sampleCheck, sampleTask, sampleTimeMs } from "../../../../test/support/resource-samples.ts";
 import type { WaitingView, WaitingWorker } from "./waiting-reason.ts";
 import { waitingReason } from "./waiting-reason.ts";
 
