@@ -19,7 +19,7 @@ import { openApiSecurity } from "./api-security.ts";
 import type { CoordinatorConfig } from "./config.ts";
 import { loadConfig } from "./config.ts";
 import { definedVariables } from "./defined-variables.ts";
-import type { LeaderWork } from "./leading.ts";
+import type { LeaderWork } from "./leader/leading.ts";
 import { addCoordinatorMetrics } from "./observe/coordinator-metrics.ts";
 import { openCoordinatorTelemetry } from "./observe/coordinator-telemetry.ts";
 import { watchResources } from "./observe/watch-resources.ts";

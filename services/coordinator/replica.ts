@@ -14,8 +14,9 @@ import type { Logger } from "../platform/telemetry/log.ts";
 import { runDispatcher } from "./dispatcher/dispatcher.ts";
 import type { EventLog } from "./event-log.ts";
 import { createEventLog } from "./event-log.ts";
-import type { LeaderWork } from "./leading.ts";
-import { createLeading } from "./leading.ts";
+import type { LeaderWork } from "./leader/leading.ts";
+import { createLeading } from "./leader/leading.ts";
+import { takeReplicaId } from "./leader/replica-id.ts";
 import { createAttemptTokens } from "./lease/attempt-token.ts";
 import { createClaims } from "./lease/claims.ts";
 import { createCompletion } from "./lease/completion.ts";
@@ -34,7 +35,6 @@ import { createJobRepositories } from "./merger/job-repository.ts";
 import { runMerger } from "./merger/merger.ts";
 import { runJobs } from "./reconcile/jobs.ts";
 import { runSweeps } from "./reconcile/sweep.ts";
-import { takeReplicaId } from "./replica-id.ts";
 import { createResumePoints } from "./session/resume-points.ts";
 
 /** How {@link startReplica} runs. */

@@ -4,7 +4,7 @@ import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { EventLog } from "../event-log.ts";
-import { runPeriodically } from "../periodic.ts";
+import { runPeriodically } from "../leader/periodic.ts";
 import type { Fleet, FleetMember } from "./fleet.ts";
 import type { TaskIndex } from "./task-index.ts";
 

@@ -2,7 +2,7 @@ import type { Job, JobHead } from "../../core/job/job.ts";
 import type { Task } from "../../core/task/task.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { createKeyedLoop } from "../keyed-loop.ts";
+import { createKeyedLoop } from "../leader/keyed-loop.ts";
 import type { PlannerDeps } from "./planner.ts";
 import { createPlanner } from "./planner.ts";
 

@@ -1,7 +1,7 @@
 import type { Job, JobHead } from "../../core/job/job.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { createKeyedLoop } from "../keyed-loop.ts";
+import { createKeyedLoop } from "../leader/keyed-loop.ts";
 import type { PublisherDeps } from "./publisher.ts";
 import { createPublisher } from "./publisher.ts";
 

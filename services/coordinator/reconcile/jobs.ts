@@ -7,7 +7,7 @@ import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { JobEntries } from "../job-view.ts";
 import { observeJobOf } from "../job-view.ts";
-import { createKeyedLoop } from "../keyed-loop.ts";
+import { createKeyedLoop } from "../leader/keyed-loop.ts";
 import { deleteJob } from "./delete-job.ts";
 import type { EndTasksDeps } from "./end-tasks.ts";
 import { endTasks } from "./end-tasks.ts";

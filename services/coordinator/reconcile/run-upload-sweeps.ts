@@ -1,7 +1,7 @@
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { sweepUploads } from "../api/repositories/uploads.ts";
-import { runPeriodically } from "../periodic.ts";
+import { runPeriodically } from "../leader/periodic.ts";
 
 const everyMs = 10 * 60_000;
 

@@ -5,8 +5,8 @@ import { deleteObject, listObjects, sweepChunks } from "../../platform/nats/obje
 import type { ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import { bucketNames, keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
+import { runPeriodically } from "../leader/periodic.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
-import { runPeriodically } from "../periodic.ts";
 
 /** What {@link runSweeps} needs. */
 export interface SweepDeps {

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { expect, it } from "vitest";
-import { until } from "../../test/support/until.ts";
-import { AgentdError } from "../core/errors.ts";
+import { until } from "../../../test/support/until.ts";
+import { AgentdError } from "../../core/errors.ts";
 import type { NextRun } from "./keyed-loop.ts";
 import { createKeyedLoop } from "./keyed-loop.ts";
 

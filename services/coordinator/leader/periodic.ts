@@ -1,5 +1,5 @@
-import { pause } from "../platform/lifecycle/abortable.ts";
-import type { Logger } from "../platform/telemetry/log.ts";
+import { pause } from "../../platform/lifecycle/abortable.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** Work that is repeated. */
 export interface Periodic {

@@ -1,6 +1,6 @@
-import { pause } from "../platform/lifecycle/abortable.ts";
-import type { LeaderElection } from "../platform/nats/messages/leader.ts";
-import type { Logger } from "../platform/telemetry/log.ts";
+import { pause } from "../../platform/lifecycle/abortable.ts";
+import type { LeaderElection } from "../../platform/nats/messages/leader.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** Something that exactly one replica should do. Two doing it for a moment must be harmless: every write is a CAS. */
 export interface LeaderWork {

@@ -1,5 +1,5 @@
-import { isAgentdError } from "../core/errors.ts";
-import type { Logger } from "../platform/telemetry/log.ts";
+import { isAgentdError } from "../../core/errors.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** A reconcile loop: never one key twice at a time, a failed key again after a back-off, and rest after a long look. */
 export interface KeyedLoop {
