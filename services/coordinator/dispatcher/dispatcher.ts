@@ -5,8 +5,8 @@ import type { HintKind } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { formatTraceparent } from "../../platform/telemetry/spans/trace-context.ts";
 import { underTraceparent } from "../../platform/telemetry/spans/tracer.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { observeJobs } from "../job-view.ts";
-import type { Fleet } from "../lease/fleet.ts";
 import type { TaskIndex } from "../lease/task-index.ts";
 import { taskSpan } from "../observe/job-trace.ts";
 

@@ -3,12 +3,12 @@ import type { NatsLink } from "../../platform/nats/connect.ts";
 import type { ServedCall } from "../../platform/nats/messages/requests.ts";
 import { serve } from "../../platform/nats/messages/requests.ts";
 import { parseWorkerSubject, subjects } from "../../platform/nats/subjects.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { WorkerOrders } from "../fleet/worker-orders.ts";
 import type { HandleClaim } from "./claims.ts";
 import type { HandleComplete } from "./completion.ts";
-import type { Fleet } from "./fleet.ts";
 import type { Leases } from "./leases.ts";
 import { parseClaim, parseComplete, parseHeartbeat } from "./worker-input.ts";
-import type { WorkerOrders } from "./worker-orders.ts";
 
 /** Claims in flight; more are told to repeat. */
 const claimsMax = 256;

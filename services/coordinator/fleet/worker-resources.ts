@@ -5,8 +5,8 @@ import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { EventLog } from "../event-log.ts";
 import { runPeriodically } from "../leader/periodic.ts";
+import type { TaskIndex } from "../lease/task-index.ts";
 import type { Fleet, FleetMember } from "./fleet.ts";
-import type { TaskIndex } from "./task-index.ts";
 
 /** What {@link runWorkerResources} needs. */
 export interface WorkerResourcesDeps {
