@@ -8,7 +8,7 @@ import { pino } from "pino";
 import { openBareRepository, type Repository } from "../../services/platform/git/bare-repository.ts";
 import { createBundle, fetchBundle } from "../../services/platform/git/bundles/bundle.ts";
 import { canMountOverlay } from "../../services/platform/git/worktree/overlay-mount.ts";
-import { currentOwner } from "../../services/platform/process/attempt-marker.ts";
+import { currentOwner } from "../../services/platform/process/reaper/attempt-marker.ts";
 import { createAttemptSpace } from "../../services/worker/workspace/attempt-space.ts";
 import { createBatchedReaper } from "../../services/worker/workspace/batched-reaper.ts";
 import { openCacheDirectory } from "../../services/worker/workspace/cache-directory.ts";

@@ -3,10 +3,10 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { AgentdError } from "../../core/errors.ts";
-import { attemptVariable } from "./attempt-marker.ts";
 import type { OutputBuffer } from "./output-buffer.ts";
 import { createOutputBuffer } from "./output-buffer.ts";
 import { endProcessGroup, TERMINATE_GRACE_MS } from "./process-group.ts";
+import { attemptVariable } from "./reaper/attempt-marker.ts";
 
 /** A pipe that stays silent this long after its command ended is held by a stranger (a daemon), and let go. */
 const DRAIN_SILENCE_MS = 100;

@@ -4,8 +4,8 @@ import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { removeWorktree } from "../../platform/git/worktree/worktree.ts";
-import { parseAttemptMarker } from "../../platform/process/attempt-marker.ts";
-import { reapMarked } from "../../platform/process/reaper.ts";
+import { parseAttemptMarker } from "../../platform/process/reaper/attempt-marker.ts";
+import { reapMarked } from "../../platform/process/reaper/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { recordSpan } from "../../platform/telemetry/spans/tracer.ts";
 import {

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AttemptRef } from "../../core/worker-protocol.ts";
 import { removeWorktree, type Worktree } from "../../platform/git/worktree/worktree.ts";
-import { formatAttemptMarker, type ProcessOwner } from "../../platform/process/attempt-marker.ts";
+import { formatAttemptMarker, type ProcessOwner } from "../../platform/process/reaper/attempt-marker.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { BatchedReaper } from "./batched-reaper.ts";
 import type { CommandPlace } from "./shell.ts";

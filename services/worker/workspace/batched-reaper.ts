@@ -1,5 +1,5 @@
 import { inBatches } from "../../platform/process/in-batches.ts";
-import { reapMarked } from "../../platform/process/reaper.ts";
+import { reapMarked } from "../../platform/process/reaper/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** Looking for and killing one batch may take this long. */

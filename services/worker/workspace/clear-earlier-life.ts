@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
 import { sweepWorktrees } from "../../platform/git/worktree/worktree.ts";
-import { reapOrphans } from "../../platform/process/reaper.ts";
+import { reapOrphans } from "../../platform/process/reaper/reaper.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { workerPaths } from "./worker-paths.ts";
 

@@ -5,8 +5,8 @@ import {
   createTemporaryWorktree,
   type TemporaryWorktree,
 } from "../../../services/agent/worktree/temporary-worktree.ts";
-import { listProcesses } from "../../../services/platform/process/process-table.ts";
-import { reapMarked } from "../../../services/platform/process/reaper.ts";
+import { listProcesses } from "../../../services/platform/process/reaper/process-table.ts";
+import { reapMarked } from "../../../services/platform/process/reaper/reaper.ts";
 import { runCommand } from "../../../services/platform/process/run-command.ts";
 
 const signal = new AbortController().signal;

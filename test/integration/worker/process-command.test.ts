@@ -5,15 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createChildEnvironment } from "../../../services/platform/process/child-environment.ts";
 import {
   currentOwner,
   formatAttemptMarker,
   isOwnerGone,
   parseAttemptMarker,
-} from "../../../services/platform/process/attempt-marker.ts";
-import { createChildEnvironment } from "../../../services/platform/process/child-environment.ts";
-import { listProcesses } from "../../../services/platform/process/process-table.ts";
-import { reapMarked, reapOrphans } from "../../../services/platform/process/reaper.ts";
+} from "../../../services/platform/process/reaper/attempt-marker.ts";
+import { listProcesses } from "../../../services/platform/process/reaper/process-table.ts";
+import { reapMarked, reapOrphans } from "../../../services/platform/process/reaper/reaper.ts";
 import type { Command, CommandResult } from "../../../services/platform/process/run-command.ts";
 import { runCommand } from "../../../services/platform/process/run-command.ts";
 import { detectSandbox, sandboxArgv } from "../../../services/platform/process/sandbox.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { AgentdError } from "../../core/errors.ts";
+import { AgentdError } from "../../../core/errors.ts";
 import { isOwnerGone, parseAttemptMarker } from "./attempt-marker.ts";
 import type { ProcessEntry } from "./process-table.ts";
 import { listProcesses } from "./process-table.ts";
