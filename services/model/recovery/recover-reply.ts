@@ -2,9 +2,9 @@ import type { ToolCall, ToolSchema } from "../chat.ts";
 import { findMismatch } from "./check-schema.ts";
 import { cleanArguments, cleanContent } from "./control-tokens.ts";
 import { asRecord, parseJson } from "./json-text.ts";
-import { recoverTextCalls } from "./recover-text-calls.ts";
 import { repairArguments } from "./repair-arguments.ts";
 import { splitThoughts, type Texts } from "./split-thoughts.ts";
+import { recoverTextCalls } from "./text-calls/recover-text-calls.ts";
 import { matchToolName, plainToolName } from "./tool-names.ts";
 
 /** A call as the stream's pieces added up. */

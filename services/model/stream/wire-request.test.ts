@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ChatMessage, ChatRequest, Rung } from "../chat.ts";
 import { profileOf } from "../profile/model-profile.ts";
 import type { Feature } from "../profile/server-limits.ts";
-import { recoverTextCalls } from "../recovery/recover-text-calls.ts";
+import { recoverTextCalls } from "../recovery/text-calls/recover-text-calls.ts";
 import { toWireBody } from "./wire-request.ts";
 
 const parameters = {

@@ -1,8 +1,8 @@
-import type { ToolSchema } from "../chat.ts";
-import { takesText } from "./check-schema.ts";
-import { asRecord, parseJson, skipSpace } from "./json-text.ts";
+import type { ToolSchema } from "../../chat.ts";
+import { takesText } from "../check-schema.ts";
+import { asRecord, parseJson, skipSpace } from "../json-text.ts";
+import { matchToolName } from "../tool-names.ts";
 import { type CallBlock, callOf, type ReadBlock, readJsonCall, skipTag } from "./text-call.ts";
-import { matchToolName } from "./tool-names.ts";
 
 /** What stands behind `<tool_call>`: Hermes' JSON, Qwen's `<function=…>`, or GLM's name with `<arg_key>` and `<arg_value>`. */
 export const readToolCall: ReadBlock = (text, at, tools) => {

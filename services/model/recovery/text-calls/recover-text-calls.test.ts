@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ToolSchema } from "../chat.ts";
+import type { ToolSchema } from "../../chat.ts";
 import { recoverTextCalls } from "./recover-text-calls.ts";
 
 const tools: readonly ToolSchema[] = [

@@ -1,4 +1,4 @@
-import type { ToolSchema } from "../chat.ts";
+import type { ToolSchema } from "../../chat.ts";
 import {
   readBare,
   readDeepSeek,

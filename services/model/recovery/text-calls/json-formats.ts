@@ -1,4 +1,4 @@
-import { findJsonEnd, parseJson, skipSpace } from "./json-text.ts";
+import { findJsonEnd, parseJson, skipSpace } from "../json-text.ts";
 import { readPythonList } from "./python-format.ts";
 import {
   type CallBlock,

@@ -1,8 +1,8 @@
-import type { ToolSchema } from "../chat.ts";
-import { findMismatch } from "./check-schema.ts";
-import { asRecord, asText, findJsonEnd, parseJson, skipSpace } from "./json-text.ts";
-import { repairArguments } from "./repair-arguments.ts";
-import { matchToolName } from "./tool-names.ts";
+import type { ToolSchema } from "../../chat.ts";
+import { findMismatch } from "../check-schema.ts";
+import { asRecord, asText, findJsonEnd, parseJson, skipSpace } from "../json-text.ts";
+import { repairArguments } from "../repair-arguments.ts";
+import { matchToolName } from "../tool-names.ts";
 
 /** A call found in plain text. */
 export interface TextCall {

@@ -1,5 +1,5 @@
-import type { ToolSchema } from "../chat.ts";
-import { skipSpace } from "./json-text.ts";
+import type { ToolSchema } from "../../chat.ts";
+import { skipSpace } from "../json-text.ts";
 import { type CallBlock, callOf, type ReadBlock, skipTag, type TextCall } from "./text-call.ts";
 
 /** Llama 4: `<|python_start|>[read(file_path="a.ts", limit=20), bash(command='ls')]<|python_end|>`. */
