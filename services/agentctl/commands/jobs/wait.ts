@@ -1,5 +1,5 @@
 import type { Job } from "../../../gen/agentd/v1/job_pb.ts";
-import { followJob } from "../../follow-job.ts";
+import { followJob } from "../../follow/follow-job.ts";
 import { durationFlag } from "../../global-options.ts";
 import { jobStatusText } from "../../output/tables/job-table.ts";
 import { visibleLine } from "../../output/visible.ts";

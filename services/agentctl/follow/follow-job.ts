@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isAgentdError } from "../core/errors.ts";
-import type { Job } from "../gen/agentd/v1/job_pb.ts";
-import { CallError } from "../platform/grpc/status.ts";
-import { type ProgressView, progressLine } from "./output/progress.ts";
-import { hasEnded, trueCondition } from "./output/tables/job-table.ts";
-import type { Session } from "./session.ts";
+import { isAgentdError } from "../../core/errors.ts";
+import type { Job } from "../../gen/agentd/v1/job_pb.ts";
+import { CallError } from "../../platform/grpc/status.ts";
+import { type ProgressView, progressLine } from "../output/progress.ts";
+import { hasEnded, trueCondition } from "../output/tables/job-table.ts";
+import type { Session } from "../session.ts";
 
 const slotsPollMs = 2_000;
 const redrawMs = 250;

@@ -2,10 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isAgentdError } from "../../core/errors.ts";
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
 import { CallError } from "../../platform/grpc/status.ts";
-import { followJob } from "../follow-job.ts";
 import { createTurnPrinter, type TurnPrinter } from "../output/replay/turns.ts";
 import { visibleLine } from "../output/visible.ts";
 import type { Session } from "../session.ts";
+import { followJob } from "./follow-job.ts";
 
 /** A job of one task, by full names. */
 export interface RunPlace {

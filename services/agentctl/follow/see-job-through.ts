@@ -1,11 +1,11 @@
-import { countText } from "../core/text/count-text.ts";
-import type { Job } from "../gen/agentd/v1/job_pb.ts";
-import { fetchBranch } from "./commands/jobs/fetch.ts";
+import { countText } from "../../core/text/count-text.ts";
+import type { Job } from "../../gen/agentd/v1/job_pb.ts";
+import { fetchBranch } from "../commands/jobs/fetch.ts";
+import { shortCommit } from "../output/quantity.ts";
+import { jobStatusText, trueCondition } from "../output/tables/job-table.ts";
+import { firstLine, visibleLine } from "../output/visible.ts";
+import { type ExitCode, exitCodes, type Session } from "../session.ts";
 import { followJob, willBePublished } from "./follow-job.ts";
-import { shortCommit } from "./output/quantity.ts";
-import { jobStatusText, trueCondition } from "./output/tables/job-table.ts";
-import { firstLine, visibleLine } from "./output/visible.ts";
-import { type ExitCode, exitCodes, type Session } from "./session.ts";
 
 /** How long a wait looks for the push of a branch, which takes a moment and a second chance or two. */
 const publishWaitMs = 15_000;
