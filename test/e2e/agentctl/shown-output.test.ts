@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { eventually, startAgentd, type TestAgentd } from "../support/agentd.ts";
-import { manifestOf, tasksOf } from "../support/jobs.ts";
-import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+import { eventually, startAgentd, type TestAgentd } from "../../support/agentd.ts";
+import { manifestOf, tasksOf } from "../../support/jobs.ts";
+import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 /** What a command printed that is red reaches the person who has to repair it. */
 

@@ -6,10 +6,10 @@ import {
   startAgentd,
   startProgram,
   type TestAgentd,
-} from "../support/agentd.ts";
-import { manifestOf } from "../support/jobs.ts";
-import { runInProcess } from "../support/run-in-process.ts";
-import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+} from "../../support/agentd.ts";
+import { manifestOf } from "../../support/jobs.ts";
+import { runInProcess } from "../../support/run-in-process.ts";
+import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 let agentd: TestAgentd;
 let repository: SampleRepository;

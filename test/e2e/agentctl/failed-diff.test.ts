@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { startAgentd } from "../support/agentd.ts";
-import { manifestOf } from "../support/jobs.ts";
-import { createRepository } from "../support/sample-repository.ts";
+import { startAgentd } from "../../support/agentd.ts";
+import { manifestOf } from "../../support/jobs.ts";
+import { createRepository } from "../../support/sample-repository.ts";
 
 test("what a failed attempt changed can be read, and what its checks said", async () => {
   using repository = createRepository({ "src/a.js": "var a = 1;\n" });

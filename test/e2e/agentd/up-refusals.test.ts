@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { agentdBin, runProgram } from "../support/agentd.ts";
+import { agentdBin, runProgram } from "../../support/agentd.ts";
 
 test("an agentd up that cannot serve says why in one sentence, and leaves no process", async () => {
   const folder = mkdtempSync(join(tmpdir(), "agentd-refused-"));

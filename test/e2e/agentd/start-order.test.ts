@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { eventually, runAgentctl } from "../support/agentd.ts";
-import { manifestOf } from "../support/jobs.ts";
-import { startTestServer, type TestServer } from "../support/nats-server.ts";
-import { freePort, openPartsStage, type PartsStage, type TestPart } from "../support/part.ts";
-import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+import { eventually, runAgentctl } from "../../support/agentd.ts";
+import { manifestOf } from "../../support/jobs.ts";
+import { startTestServer, type TestServer } from "../../support/nats-server.ts";
+import { freePort, openPartsStage, type PartsStage, type TestPart } from "../../support/part.ts";
+import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 let nats: TestServer;
 let stage: PartsStage;

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { TestAgentd } from "../support/agentd.ts";
-import { agentdBin, eventually, runProgram, startAgentd } from "../support/agentd.ts";
-import { manifestOf, tasksOf } from "../support/jobs.ts";
-import { createRepository } from "../support/sample-repository.ts";
+import type { TestAgentd } from "../../support/agentd.ts";
+import { agentdBin, eventually, runProgram, startAgentd } from "../../support/agentd.ts";
+import { manifestOf, tasksOf } from "../../support/jobs.ts";
+import { createRepository } from "../../support/sample-repository.ts";
 
 let agentd: TestAgentd;
 let status: Record<string, string>;

@@ -3,10 +3,10 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { CtlOptions, TestAgentd } from "../support/agentd.ts";
-import { agentdBin, eventually, runAgentctl, startAgentd } from "../support/agentd.ts";
-import { countStates, manifestOf, type TaskJson, tasksOf } from "../support/jobs.ts";
-import { createRepository } from "../support/sample-repository.ts";
+import type { CtlOptions, TestAgentd } from "../../support/agentd.ts";
+import { agentdBin, eventually, runAgentctl, startAgentd } from "../../support/agentd.ts";
+import { countStates, manifestOf, type TaskJson, tasksOf } from "../../support/jobs.ts";
+import { createRepository } from "../../support/sample-repository.ts";
 
 /** A coordinator of its own beside the one of `agentd up`. */
 interface SecondCoordinator extends AsyncDisposable {

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runAgentctl, startAgentd, type TestAgentd } from "../support/agentd.ts";
-import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+import { runAgentctl, startAgentd, type TestAgentd } from "../../support/agentd.ts";
+import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 let agentd: TestAgentd;
 let repository: SampleRepository;

@@ -3,8 +3,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { agentdBin, runProgram } from "../support/agentd.ts";
-import { startTestServer } from "../support/nats-server.ts";
+import { agentdBin, runProgram } from "../../support/agentd.ts";
+import { startTestServer } from "../../support/nats-server.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -1,9 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { agentctlBin, eventually, runProgram, startAgentd, startProgram, type TestAgentd } from "../support/agentd.ts";
-import { manifestOf } from "../support/jobs.ts";
-import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+import {
+  agentctlBin,
+  eventually,
+  runProgram,
+  startAgentd,
+  startProgram,
+  type TestAgentd,
+} from "../../support/agentd.ts";
+import { manifestOf } from "../../support/jobs.ts";
+import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 let agentd: TestAgentd;
 let repository: SampleRepository;

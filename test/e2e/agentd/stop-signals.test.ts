@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { eventually, runProgram, startAgentd, type TestAgentd } from "../support/agentd.ts";
-import { manifestOf, tasksOf } from "../support/jobs.ts";
-import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+import { eventually, runProgram, startAgentd, type TestAgentd } from "../../support/agentd.ts";
+import { manifestOf, tasksOf } from "../../support/jobs.ts";
+import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 let agentd: TestAgentd;
 let repository: SampleRepository;

@@ -2,9 +2,9 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { agentctlBin, eventually, startAgentd, startProgram, type TestAgentd } from "../support/agentd.ts";
-import { manifestOf } from "../support/jobs.ts";
-import { createRepository, type SampleRepository } from "../support/sample-repository.ts";
+import { agentctlBin, eventually, startAgentd, startProgram, type TestAgentd } from "../../support/agentd.ts";
+import { manifestOf } from "../../support/jobs.ts";
+import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 let agentd: TestAgentd;
 let repository: SampleRepository;
