@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Write } from "../../../services/platform/nats/store/store.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
-import { startTestApi } from "../../support/api-server.ts";
+import { startTestApi } from "../../support/api/api-server.ts";
 import { sampleHead, sampleJob, sampleTask } from "../../support/resource-samples.ts";
 
 const count = Number(process.argv[2]);

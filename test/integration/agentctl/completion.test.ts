@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { keys } from "../../../services/platform/nats/subjects.ts";
 import { agentctlBin, runProgram } from "../../support/agentd.ts";
-import { startTestApi, type TestApi } from "../../support/api-server.ts";
+import { startTestApi, type TestApi } from "../../support/api/api-server.ts";
 import { sampleHead, sampleJob } from "../../support/resource-samples.ts";
 
 let folder = "";

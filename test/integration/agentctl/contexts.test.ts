@@ -8,7 +8,7 @@ import { openApiSecurity } from "../../../services/coordinator/api-security.ts";
 import { WorkerService } from "../../../services/gen/agentd/v1/worker_service_pb.ts";
 import { createGrpcServer, type GrpcServer, serve } from "../../../services/platform/grpc/server.ts";
 import { type CommandResult, runAgentctl } from "../../support/agentd.ts";
-import { makeTlsFiles } from "../../support/tls-files.ts";
+import { makeTlsFiles } from "../../support/api/tls-files.ts";
 
 const log = pino({ level: "silent" });
 const refuse = (): never => {

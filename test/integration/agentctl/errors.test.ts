@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { openApiSecurity } from "../../../services/coordinator/api-security.ts";
 import { WorkerService } from "../../../services/gen/agentd/v1/worker_service_pb.ts";
 import { createGrpcServer, type GrpcServer } from "../../../services/platform/grpc/server.ts";
+import { makeTlsFiles } from "../../support/api/tls-files.ts";
 import { runInProcess } from "../../support/run-in-process.ts";
-import { makeTlsFiles } from "../../support/tls-files.ts";
 
 const log = pino({ level: "silent" });
 const listen = { host: "127.0.0.1", port: 0 };

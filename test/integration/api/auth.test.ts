@@ -11,7 +11,7 @@ import { openApiSecurity, type SecuritySettings } from "../../../services/coordi
 import { GetWorkerRequestSchema, WorkerService } from "../../../services/gen/agentd/v1/worker_service_pb.ts";
 import { createGrpcServer, type GrpcServer, serve } from "../../../services/platform/grpc/server.ts";
 import { fromServiceError } from "../../../services/platform/grpc/status.ts";
-import { makeTlsFiles } from "../../support/tls-files.ts";
+import { makeTlsFiles } from "../../support/api/tls-files.ts";
 import { until } from "../../support/until.ts";
 
 const warnings: string[] = [];

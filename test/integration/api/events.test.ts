@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EventChange } from "../../../services/gen/agentd/v1/event_service_pb.ts";
 import { type AgentdEvent, appendEvent } from "../../../services/platform/nats/messages/events.ts";
 import { streamNames } from "../../../services/platform/nats/subjects.ts";
-import { jobOf, refusal, startTestApi, type TestApi } from "../../support/api-server.ts";
+import { jobOf, refusal, startTestApi, type TestApi } from "../../support/api/api-server.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 import { until } from "../../support/until.ts";
 

@@ -5,8 +5,8 @@ import type { Job, JobHead } from "../../../services/core/job/job.ts";
 import type { Task } from "../../../services/core/task/task.ts";
 import type { JobChange } from "../../../services/gen/agentd/v1/job_service_pb.ts";
 import { keyPrefixes, keys } from "../../../services/platform/nats/subjects.ts";
-import type { TestApi } from "../../support/api-server.ts";
-import { bundleOf, chunksOf, jobOf, refusal, startTestApi } from "../../support/api-server.ts";
+import type { TestApi } from "../../support/api/api-server.ts";
+import { bundleOf, chunksOf, jobOf, refusal, startTestApi } from "../../support/api/api-server.ts";
 import type { SampleRepository } from "../../support/sample-repository.ts";
 import { createRepository } from "../../support/sample-repository.ts";
 

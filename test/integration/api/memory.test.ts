@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { MemoryNote } from "../../../services/core/job/repository-memory.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
-import { startTestApi, type TestApi } from "../../support/api-server.ts";
+import { startTestApi, type TestApi } from "../../support/api/api-server.ts";
 import { sampleJob } from "../../support/resource-samples.ts";
 import { runInProcess } from "../../support/run-in-process.ts";
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPublisher } from "../../../services/coordinator/publisher/publisher.ts";
-import type { TestApi } from "../../support/api-server.ts";
-import { jobOf, startTestApi } from "../../support/api-server.ts";
-import { landTask, planTasks } from "../../support/api-tasks.ts";
+import type { TestApi } from "../../support/api/api-server.ts";
+import { jobOf, startTestApi } from "../../support/api/api-server.ts";
+import { landTask, planTasks } from "../../support/api/api-tasks.ts";
 import type { SampleRepository } from "../../support/sample-repository.ts";
 import { createRepository } from "../../support/sample-repository.ts";
 

@@ -3,7 +3,7 @@ import { taskTable } from "../../../services/agentctl/output/tables/task-table.t
 import { noUsage } from "../../../services/core/resource.ts";
 import type { Attempt } from "../../../services/core/task/task.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
-import { startTestApi, type TestApi } from "../../support/api-server.ts";
+import { startTestApi, type TestApi } from "../../support/api/api-server.ts";
 import { sampleHead, sampleJob, sampleTask, sampleTimeMs } from "../../support/resource-samples.ts";
 import { runInProcess } from "../../support/run-in-process.ts";
 

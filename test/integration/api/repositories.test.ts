@@ -8,9 +8,9 @@ import { setCondition } from "../../../services/core/resource.ts";
 import type { LogEntry } from "../../../services/gen/agentd/v1/task_service_pb.ts";
 import { createTranscriptWriter } from "../../../services/platform/nats/messages/transcripts.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
-import type { TestApi } from "../../support/api-server.ts";
-import { bundleOf, chunksOf, digestOf, jobOf, refusal, startTestApi } from "../../support/api-server.ts";
-import { landTask, planTasks } from "../../support/api-tasks.ts";
+import type { TestApi } from "../../support/api/api-server.ts";
+import { bundleOf, chunksOf, digestOf, jobOf, refusal, startTestApi } from "../../support/api/api-server.ts";
+import { landTask, planTasks } from "../../support/api/api-tasks.ts";
 import type { SampleRepository } from "../../support/sample-repository.ts";
 import { createRepository } from "../../support/sample-repository.ts";
 

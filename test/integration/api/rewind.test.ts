@@ -3,8 +3,8 @@ import type { Attempt, Task } from "../../../services/core/task/task.ts";
 import { createTranscriptWriter } from "../../../services/platform/nats/messages/transcripts.ts";
 import { putObject } from "../../../services/platform/nats/objects/objects.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
-import { jobOf, refusal, startTestApi, type TestApi } from "../../support/api-server.ts";
-import { planTasks } from "../../support/api-tasks.ts";
+import { jobOf, refusal, startTestApi, type TestApi } from "../../support/api/api-server.ts";
+import { planTasks } from "../../support/api/api-tasks.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 const call = { signal: AbortSignal.timeout(120_000) };

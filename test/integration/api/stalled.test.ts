@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DownloadBundleRequestSchema } from "../../../services/gen/agentd/v1/repository_service_pb.ts";
 import { TailTaskLogsRequestSchema } from "../../../services/gen/agentd/v1/task_service_pb.ts";
 import { createTranscriptWriter } from "../../../services/platform/nats/messages/transcripts.ts";
-import { jobOf, startTestApi, type TestApi } from "../../support/api-server.ts";
-import { landTask, planTasks } from "../../support/api-tasks.ts";
+import { jobOf, startTestApi, type TestApi } from "../../support/api/api-server.ts";
+import { landTask, planTasks } from "../../support/api/api-tasks.ts";
+import { bytesPerStalledReader, frameOf } from "../../support/api/stalled-reader.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
-import { bytesPerStalledReader, frameOf } from "../../support/stalled-reader.ts";
 import { until } from "../../support/until.ts";
 
 const parent = "namespaces/default";

@@ -8,7 +8,7 @@ import { listObjects } from "../../../services/platform/nats/objects/objects.ts"
 import { defaultLimits } from "../../../services/platform/nats/stream-limits.ts";
 import { streamUsage } from "../../../services/platform/nats/streams.ts";
 import { keys, streamNames } from "../../../services/platform/nats/subjects.ts";
-import { bundleOf, chunksOf, jobOf, refusal, startTestApi } from "../../support/api-server.ts";
+import { bundleOf, chunksOf, jobOf, refusal, startTestApi } from "../../support/api/api-server.ts";
 import type { SampleRepository } from "../../support/sample-repository.ts";
 import { createRepository } from "../../support/sample-repository.ts";
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPlanner } from "../../../services/coordinator/planner/planner.ts";
 import type { Job } from "../../../services/core/job/job.ts";
 import { keyPrefixes } from "../../../services/platform/nats/subjects.ts";
-import { bundleOf, startTestApi, type TestApi } from "../../support/api-server.ts";
+import { bundleOf, startTestApi, type TestApi } from "../../support/api/api-server.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 const run = promisify(execFile);

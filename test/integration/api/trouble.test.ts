@@ -15,9 +15,9 @@ import { WatchTasksRequestSchema } from "../../../services/gen/agentd/v1/task_se
 import { WatchWorkersRequestSchema } from "../../../services/gen/agentd/v1/worker_service_pb.ts";
 import { appendEvent } from "../../../services/platform/nats/messages/events.ts";
 import { keys, resourcePrefix, streamNames } from "../../../services/platform/nats/subjects.ts";
-import { bundleOf, jobOf, refusal, startTestApi, type TestApi } from "../../support/api-server.ts";
+import { bundleOf, jobOf, refusal, startTestApi, type TestApi } from "../../support/api/api-server.ts";
+import { bytesPerStalledReader, frameOf, openCall } from "../../support/api/stalled-reader.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
-import { bytesPerStalledReader, frameOf, openCall } from "../../support/stalled-reader.ts";
 
 const parent = "namespaces/default";
 const call = { signal: AbortSignal.timeout(600_000) };

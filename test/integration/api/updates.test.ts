@@ -5,7 +5,7 @@ import type { Job } from "../../../services/core/job/job.ts";
 import type { Task } from "../../../services/core/task/task.ts";
 import type { JobChange } from "../../../services/gen/agentd/v1/job_service_pb.ts";
 import { keyPrefixes } from "../../../services/platform/nats/subjects.ts";
-import { jobOf, refusal, startTestApi, type TestApi } from "../../support/api-server.ts";
+import { jobOf, refusal, startTestApi, type TestApi } from "../../support/api/api-server.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
 
 const parent = "namespaces/default";

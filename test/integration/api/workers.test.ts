@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Worker } from "../../../services/core/worker.ts";
 import type { PoolReport } from "../../../services/core/worker-protocol.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
-import { refusal, startTestApi, type TestApi } from "../../support/api-server.ts";
+import { refusal, startTestApi, type TestApi } from "../../support/api/api-server.ts";
 
 const call = { signal: AbortSignal.timeout(600_000) };
 const reports: PoolReport[] = [];

@@ -10,7 +10,7 @@ import type { Replica } from "../../../services/coordinator/replica.ts";
 import { findCondition } from "../../../services/core/resource.ts";
 import type { ResourceStore } from "../../../services/platform/nats/store/store.ts";
 import { keyPrefixes } from "../../../services/platform/nats/subjects.ts";
-import { jobOf, startTestApi } from "../../support/api-server.ts";
+import { jobOf, startTestApi } from "../../support/api/api-server.ts";
 import type { Stage } from "../../support/coordinator-stage.ts";
 import { openStage, stageJob } from "../../support/coordinator-stage.ts";
 import { createRepository } from "../../support/sample-repository.ts";

@@ -4,8 +4,8 @@ import { createGitWork } from "../../../services/coordinator/api/repositories/gi
 import { createSourceRepositories } from "../../../services/coordinator/api/repositories/source-repositories.ts";
 import { findCondition } from "../../../services/core/resource.ts";
 import type { ResourceStore } from "../../../services/platform/nats/store/store.ts";
-import type { TestApi } from "../../support/api-server.ts";
-import { startTestApi } from "../../support/api-server.ts";
+import type { TestApi } from "../../support/api/api-server.ts";
+import { startTestApi } from "../../support/api/api-server.ts";
 import type { Stage } from "../../support/coordinator-stage.ts";
 import { openStage, stageJob } from "../../support/coordinator-stage.ts";
 import { sampleJobSpec } from "../../support/resource-samples.ts";

@@ -1,7 +1,7 @@
-import { createPlanner } from "../../services/coordinator/planner/planner.ts";
-import type { Job, JobHead } from "../../services/core/job/job.ts";
-import type { Task } from "../../services/core/task/task.ts";
-import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
+import { createPlanner } from "../../../services/coordinator/planner/planner.ts";
+import type { Job, JobHead } from "../../../services/core/job/job.ts";
+import type { Task } from "../../../services/core/task/task.ts";
+import { keyPrefixes, keys } from "../../../services/platform/nats/subjects.ts";
 import type { TestApi } from "./api-server.ts";
 
 /** Plans a job as the planner would. @returns its tasks */
