@@ -41,16 +41,24 @@ export type HandleClaim = (worker: string, request: ClaimRequest, signal: AbortS
 export function createClaims(deps: ClaimDeps): HandleClaim {
   const queue = createKeyedQueue();
   return async (worker, request, signal) => {
-    if (!deps.isLeader()) throw new AgentdError("NOT_LEADER", "this coordinator does not lead");
+    requireLead(deps);
     if (request.worker !== worker) {
       throw new AgentdError("TOKEN_INVALID", `worker ${worker} cannot claim in the name of ${request.worker}`);
     }
     return await inSpan("claim", { kind: "server", attributes: { "agentd.worker": worker } }, async () => {
-      const reply = await queue.run(request.uid, () => decide(deps, request, signal));
+      const reply = await queue.run(request.uid, () => {
+        // Again: it may have waited while this process slept and another began to lead.
+        requireLead(deps);
+        return decide(deps, request, signal);
+      });
       // Outside of the queue: other claims need not wait for a session to be read.
       return reply.granted ? { ...reply, assignment: await withSession(deps, reply.assignment, signal) } : reply;
     });
   };
+}
+
+function requireLead({ isLeader }: ClaimDeps): void {
+  if (!isLeader()) throw new AgentdError("NOT_LEADER", "this coordinator does not lead");
 }
 
 async function withSession(deps: ClaimDeps, assignment: Assignment, signal: AbortSignal): Promise<Assignment> {

@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createAttemptTokens } from "../../../services/coordinator/lease/attempt-token.ts";
+import { createClaims } from "../../../services/coordinator/lease/claims.ts";
+import type { AgentdError } from "../../../services/core/errors.ts";
 import { findCondition } from "../../../services/core/resource.ts";
 import type { Worker } from "../../../services/core/worker.ts";
 import type { Assignment } from "../../../services/core/worker-protocol.ts";
@@ -53,6 +56,37 @@ describe("a claim", () => {
     const replies = await Promise.all(names.map((name) => worker.claim(job.uid, name)));
     expect(replies.filter((reply) => reply.granted)).toHaveLength(3);
     expect(job.tasks().filter((task) => task.status.state === "Running")).toHaveLength(3);
+  });
+
+  it("that waited while the lead was lost is not granted: at most the one being written is", async () => {
+    const replica = await stage.coordinator();
+    const { store, index, events } = replica;
+    const job = await stageJob(stage, replica, { files, tasks: { t1: {}, t2: {}, t3: {} } });
+    let isLeader = true;
+    const commit: typeof store.commit = (...args) => {
+      isLeader = false;
+      return store.commit(...args);
+    };
+    const claim = createClaims({
+      store: { ...store, commit },
+      index,
+      events,
+      tokens: createAttemptTokens(Buffer.alloc(32)),
+      memory: { shownTo: () => [] },
+      resumePoints: { find: () => Promise.resolve({}) },
+      isLeader: () => isLeader,
+      nowMs: () => Date.now(),
+      random: () => 0,
+    });
+    const replies = await Promise.allSettled(
+      ["t1", "t2", "t3"].map((task) =>
+        claim("w-1", { claimId: randomUUID(), worker: "w-1", uid: job.uid, task }, AbortSignal.timeout(60_000)),
+      ),
+    );
+    expect(
+      replies.map((reply) => (reply.status === "rejected" ? (reply.reason as AgentdError).reason : "granted")),
+    ).toEqual(["granted", "NOT_LEADER", "NOT_LEADER"]);
+    expect(job.tasks().filter(({ status }) => status.attempt > 0)).toHaveLength(1);
   });
 
   it("starts a task with a dependency at the head, after that dependency has landed", async () => {
