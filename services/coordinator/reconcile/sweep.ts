@@ -3,7 +3,8 @@ import type { Job } from "../../core/job/job.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { deleteObject, listObjects, sweepChunks } from "../../platform/nats/objects/objects.ts";
 import type { ResourceStore, Write } from "../../platform/nats/store/store.ts";
-import { bucketNames, keyPrefixes } from "../../platform/nats/subjects.ts";
+import { streamUsage } from "../../platform/nats/streams.ts";
+import { bucketNames, keyPrefixes, streamNames } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import { runPeriodically } from "../leader/periodic.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
@@ -23,6 +24,9 @@ export interface SweepDeps {
 const orphansEveryMs = 10_000;
 const tombstonesEveryMs = 10 * 60_000;
 const objectsEveryMs = 3_600_000;
+const historyEveryMs = 30_000;
+/** Share of the resource stream above which its history goes: more than admission lets new work plan for. */
+const historyShareMax = 0.8;
 const deletesPerBatch = 200;
 /** See {@link createRest}; shorter than the time between two sweeps of objects. */
 const restMs = objectsEveryMs / 2;
@@ -37,7 +41,9 @@ const requestAgeMs = 24 * 3_600_000;
 export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<void> {
   const { log } = deps;
   const hasRested = createRest(deps.monotonicMs);
+  const sweepHistory = createHistorySweep(deps);
   await Promise.all([
+    runPeriodically({ name: "history", everyMs: historyEveryMs, log, work: sweepHistory }, signal),
     runPeriodically(
       {
         name: "orphans",
@@ -73,6 +79,28 @@ export async function runSweeps(deps: SweepDeps, signal: AbortSignal): Promise<v
       signal,
     ),
   ]);
+}
+
+/**
+ * Each call looks how full the resource stream is, and above four fifths drops the history from before the last call: else the
+ * revisions of work that goes on for long would fill it, and then not even a delete could be written. What was written
+ * since the last call stays, for watches that go on elsewhere.
+ */
+export function createHistorySweep(
+  deps: Pick<SweepDeps, "link" | "store" | "log">,
+): (signal: AbortSignal) => Promise<void> {
+  const { link, store, log } = deps;
+  let before = 0;
+  return async (signal) => {
+    const { revision } = store;
+    const { bytes, bytesMax } = await streamUsage(link, streamNames.resources, signal);
+    if (bytesMax > 0 && bytes > historyShareMax * bytesMax) {
+      const removed = await store.compact(before, signal);
+      if (removed > 0)
+        log.warn({ removed, bytes, bytesMax }, "the resource stream is nearly full: old history removed");
+    }
+    before = revision;
+  };
 }
 
 /** Purges every tombstone that is old enough, however many tasks the deleted jobs had. @returns how many */

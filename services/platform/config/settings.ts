@@ -47,7 +47,8 @@ export const settings = {
   tlsCert: {
     ...path("FILE"),
     parts: ["up", "coordinator"],
-    meaning: "Certificate chain (PEM) of the gRPC API; needs `tlsKey`; a change is seen within seconds. Without: no TLS.",
+    meaning:
+      "Certificate chain (PEM) of the gRPC API; needs `tlsKey`; a change is seen within seconds. Without: no TLS.",
   },
   tlsKey: {
     ...path("FILE"),

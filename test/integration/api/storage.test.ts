@@ -3,8 +3,10 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createHistorySweep } from "../../../services/coordinator/reconcile/sweep.ts";
 import type { Job } from "../../../services/core/job/job.ts";
 import { listObjects } from "../../../services/platform/nats/objects/objects.ts";
+import { openStore } from "../../../services/platform/nats/store/store.ts";
 import { defaultLimits } from "../../../services/platform/nats/stream-limits.ts";
 import { streamUsage } from "../../../services/platform/nats/streams.ts";
 import { keys, streamNames } from "../../../services/platform/nats/subjects.ts";
@@ -76,6 +78,55 @@ describe("a store with little room", () => {
     await small.jobs.deleteJob({ name: `${parent}/jobs/two` }, call);
     expect((await small.jobs.listJobs({ parent }, call)).jobs).toEqual([]);
     expect(await share()).toBeLessThan(0.8);
+  });
+
+  it("that is full to the last byte has room again once its history is removed, and a watch misses nothing", async () => {
+    await using small = await startTestApi({}, { ...defaultLimits, resourceBytes: 1_024 * 1_024 });
+    const create = (name: string) => small.jobs.createJob({ parent, job: jobOf({ url: origin.path }, name) }, call);
+    await create("kept");
+    await create("one");
+    const entry = small.store.get<Job>(keys.job("default", "one"));
+    if (entry === undefined) throw new Error("no job");
+    let { revision } = entry;
+    const write = async (characters: number) => {
+      const annotations = { note: "x".repeat(characters) };
+      const value = { ...entry.value, metadata: { ...entry.value.metadata, annotations } };
+      revision = await small.store.commit([{ key: entry.key, value, expected: revision }], signal);
+    };
+    const watch = small.jobs.watchJobs({ parent, job: "one", resourceVersion: String(revision) }, call);
+    const versions: string[] = [];
+    const written: string[] = [];
+    const watched = (async () => {
+      for await (const { type, resourceVersion } of watch) {
+        if (type !== "BOOKMARK") versions.push(resourceVersion);
+        if (type === "DELETED") return;
+      }
+    })();
+    for (const characters of [16_384, 64]) {
+      for (;;) {
+        try {
+          await write(characters);
+          written.push(String(revision));
+        } catch (error) {
+          expect(error).toMatchObject({ reason: "LIMIT_EXCEEDED" });
+          break;
+        }
+      }
+    }
+    const remove = () => small.jobs.deleteJob({ name: `${parent}/jobs/one` }, call);
+    expect(await refusal(remove())).toMatchObject({ reason: "LIMIT_EXCEEDED" });
+    const sweep = createHistorySweep({ link: small.link, store: small.store, log: small.deps.log });
+    // The first look removes nothing: what was written since the last one stays.
+    await sweep(signal);
+    expect(await refusal(remove())).toMatchObject({ reason: "LIMIT_EXCEEDED" });
+    await sweep(signal);
+    await remove();
+    await watched;
+    expect(versions.slice(0, written.length)).toEqual(written);
+    await using again = await openStore(small.link, {}, signal);
+    expect(again.list<Job>("job.").map(({ value }) => value.metadata.name)).toEqual(["kept"]);
+    expect(again.list("").map(({ key }) => key)).toEqual(small.store.list("").map(({ key }) => key));
+    expect((await create("two")).metadata?.name).toBe("two");
   });
 });
 

@@ -4,6 +4,7 @@ import { tombstoneAgeMs } from "../stream-limits.ts";
 import { resourcePrefix, streamNames } from "../subjects.ts";
 import type { Change, Entry } from "./resource-mirror.ts";
 import { commitWrites, type Fence, type Write } from "./store-commit.ts";
+import { compactHistory } from "./store-compact.ts";
 import { openFeed, type StoreFeed } from "./store-feed.ts";
 import { watchChanges } from "./store-watch.ts";
 
@@ -42,6 +43,11 @@ export interface ResourceStore {
    * To be called by the leader now and then. Watches from before them expire.
    */
   purgeTombstones(nowMs: number, signal: AbortSignal): Promise<number>;
+  /**
+   * Removes from the stream what later changes of the same keys have replaced, as far as it is older than the revision
+   * `before`; returns how many messages. What keys hold now stays. Watches from before them expire.
+   */
+  compact(before: number, signal: AbortSignal): Promise<number>;
 }
 
 /** Bounds of the shared buffer of recent changes. */
@@ -87,6 +93,7 @@ export async function openStore(
     watch: (fromRevision, watchSignal) => watchChanges(deps, fromRevision, watchSignal),
     onChange: (listener) => feed.onChange(listener),
     purgeTombstones: (nowMs, purgeSignal) => purge(link, feed, nowMs - tombstoneAgeMs, purgeSignal),
+    compact: (before, compactSignal) => compactHistory(deps, before, compactSignal),
     [Symbol.asyncDispose]() {
       closing ??= feed.close();
       return closing;
