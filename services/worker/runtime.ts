@@ -81,15 +81,7 @@ export async function createAttemptRuntime(deps: RuntimeDeps): Promise<AttemptRu
   const { download, upload } = createObjects(link, logger);
   const network = config.network === "all";
   const transcripts = createTranscriptSink(link, config.name, logger);
-  const model = createChatModel({
-    endpoints: config.modelUrl.map((baseUrl) =>
-      config.modelApiKey === undefined ? { baseUrl } : { baseUrl, apiKey: config.modelApiKey },
-    ),
-    model: config.model,
-    ...(config.modelProfile === undefined ? {} : { profile: config.modelProfile }),
-    requestsMax: config.requestsMax,
-    log: logger,
-  });
+  const model = openModel(config, logger);
   const run = createAttemptRunner({
     repositories: createRepositoryCache({ cache: repositories, objects: { download } }),
     setups: createSetupCache({
@@ -145,4 +137,15 @@ function createObjects(link: NatsLink, logger: Logger) {
       return (await untilAnswered("upload", put, logger, signal, ["STORE_UNAVAILABLE"])).name;
     },
   };
+}
+
+function openModel(config: WorkerConfig, log: Logger): ChatModelPool {
+  const apiKey = config.modelApiKey === undefined ? {} : { apiKey: config.modelApiKey };
+  return createChatModel({
+    endpoints: config.modelUrl.map((baseUrl) => ({ baseUrl, ...apiKey })),
+    model: config.model,
+    ...(config.modelProfile === undefined ? {} : { profile: config.modelProfile }),
+    requestsMax: config.requestsMax,
+    log,
+  });
 }
