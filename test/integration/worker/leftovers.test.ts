@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { detectSandbox } from "../../../services/platform/process/sandbox.ts";
 import { until } from "../../support/until.ts";
-import { createWorkerStand, isRunning, processesOf, type StartedWorker, type WorkerStand } from "./worker-harness.ts";
+import {
+  createWorkerStand,
+  isRunning,
+  pidsOf,
+  processesOf,
+  type StartedWorker,
+  type WorkerStand,
+} from "./worker-harness.ts";
 
 const searchPath = process.env["PATH"] ?? "";
 const sandbox = await detectSandbox(searchPath, AbortSignal.timeout(600_000));
@@ -55,16 +62,19 @@ describe.each([
     for (const signals of [1, 2]) {
       const name = `drained-${mode}-${signals}`;
       const worker = await stand.startWorker(name, ["--sandbox", mode]);
-      // With one signal the attempt comes to its end: what it left in the background must go, too.
-      const ending = `Run "setsid sleep ${seconds} >/dev/null 2>&1 & sleep 6"`;
+      // With one signal the attempt comes to its end: what it left in the background must go, too. It changes a file: an agent that
+      // has changed nothing is sent back to work, and the simulated one then runs its command again, until its time is up.
+      const ending = `Run "setsid sleep ${seconds} >/dev/null 2>&1 & sleep ${seconds + 2} || true"\nAppend the line "new" to a.txt`;
       const taskText = signals === 1 ? ending : stayers(seconds);
       await coordinator.offer(await stand.assignment({ task: name, taskText }));
-      await until("the commands run", () => isRunning(`sleep ${seconds}$`));
+      await until("the commands run", () => [0, 2].every((n) => isRunning(`sleep ${seconds + n}$`)));
       worker.process.kill("SIGTERM");
       const isDraining = () => coordinator.heartbeats.findLast((beat) => beat.worker === name)?.isDraining === true;
       await until("it drains, or has ended", () => isDraining() || worker.process.exitCode !== null);
       if (signals === 2) worker.process.kill("SIGTERM");
+      else for (const pid of pidsOf(`sleep ${seconds + 2}$`)) process.kill(pid, "SIGKILL");
       expect((await worker.ended).code).toBe(0);
+      expect(await coordinator.completeOf(name)).toMatchObject({ outcome: signals === 1 ? "Done" : "Infra" });
       for (const n of [0, 1, 2]) expect(isRunning(`sleep ${seconds + n}$`)).toBe(false);
       expect(await processesOf(name)).toEqual([]);
       expect(leftTrees(worker, name)).toEqual([]);

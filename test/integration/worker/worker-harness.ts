@@ -229,10 +229,18 @@ async function startWorker(context: StartContext, name: string, flags: readonly 
   return { process: child, pid: child.pid ?? 0, data, ended, log: () => log };
 }
 
+/** Ids of living processes whose command line matches `pattern`. */
+export function pidsOf(pattern: string): readonly number[] {
+  const lines = execFileSync("/bin/ps", ["axww", "-o", "pid=,stat=,command="], { encoding: "utf8" }).split("\n");
+  return lines
+    .map((line) => /^ *(\d+) +(\S+) +(.*)$/.exec(line))
+    .filter((found) => found?.[2]?.startsWith("Z") === false && new RegExp(pattern).test(found[3] ?? ""))
+    .map((found) => Number(found?.[1]));
+}
+
 /** Whether a process whose command line matches `pattern` lives. */
 export function isRunning(pattern: string): boolean {
-  const commands = execFileSync("/bin/ps", ["axww", "-o", "stat=,command="], { encoding: "utf8" }).split("\n");
-  return commands.some((line) => !line.startsWith("Z") && new RegExp(pattern).test(line));
+  return pidsOf(pattern).length > 0;
 }
 
 /** Ids of living processes that an attempt of this worker started. */
