@@ -24,10 +24,11 @@ export async function writeResponses<D extends DescMessage>(
       const next = await abortable(iterator.next(), signal);
       if (next.done === true) return;
       const bytes = encodeMessage(desc, next.value);
-      const taken = Promise.withResolvers<void>();
-      const isReady = stream.write(bytes, () => taken.resolve());
-      if (bytes.byteLength > largeBytes) await abortable(taken.promise, signal);
-      else if (!isReady) await drained(stream, signal);
+      if (bytes.byteLength > largeBytes) {
+        const taken = Promise.withResolvers<void>();
+        stream.write(bytes, () => taken.resolve());
+        await abortable(taken.promise, signal);
+      } else if (!stream.write(bytes)) await drained(stream, signal);
     }
   } finally {
     // Not awaited: a generator that is inside a wait ends when that wait hears the same signal.

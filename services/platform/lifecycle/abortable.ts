@@ -9,8 +9,14 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   }
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
+    const settled = <V>(settle: (value: V) => void) => {
+      return (value: V): void => {
+        signal.removeEventListener("abort", onAbort);
+        settle(value);
+      };
+    };
     signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    promise.then(settled(resolve), settled(reject));
   });
 }
 

@@ -5,6 +5,7 @@ import { connect as connectTcp } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type WatchEvent, watchChanges } from "../../../services/coordinator/api/listing/watch-changes.ts";
 import { newTask } from "../../../services/coordinator/planner/new-task.ts";
 import type { Job } from "../../../services/core/job/job.ts";
 import type { Worker } from "../../../services/core/worker.ts";
@@ -213,8 +214,8 @@ describe("a watch from a version that was compacted away", () => {
     await other.link.jsm.streams.purge(streamNames.resources, { filter: `${resourcePrefix}job.default.c-0` });
     const { openStore } = await import("../../../services/platform/nats/store/store.ts");
     await using fresh = await openStore(other.link, {}, call.signal);
-    const { watchChanges } = await import("../../../services/coordinator/api/listing/watch-changes.ts");
-    const scope = { prefix: "job.", isInScope: () => true, isNew: () => true, bookmarkMs: 1_000 };
+    const show = (event: WatchEvent<object>) => event;
+    const scope = { prefix: "job.", isInScope: () => true, isNew: () => true, show, bookmarkMs: 1_000 };
     const old = watchChanges(fresh, { ...scope, resourceVersion: "0" }, call.signal);
     expect(await refusal(old.next())).toMatchObject({ reason: "WATCH_EXPIRED" });
     const again = watchChanges(fresh, { ...scope, resourceVersion: "" }, call.signal);

@@ -37,10 +37,15 @@ async function write(count: number, prefix = "job.ns.k"): Promise<void> {
   }
 }
 
+/** The changes of a watch, one by one. */
+async function* changesOf(of: ResourceStore, from: number): AsyncGenerator<Change, void, undefined> {
+  for await (const page of of.watch(from, signal)) yield* page;
+}
+
 /** Changes from `from` until revision `to` was seen. */
 async function collect(of: ResourceStore, from: number, to: number): Promise<readonly number[]> {
   const seen: number[] = [];
-  for await (const change of of.watch(from, signal)) {
+  for await (const change of changesOf(of, from)) {
     seen.push(change.revision);
     if (change.revision >= to) break;
   }
@@ -73,7 +78,7 @@ test("deletions are told, fences are not, and a batch comes in order", async () 
   const second = await store.commit(writes, signal, { key: "head.a", revision: first });
   const third = await store.commit([{ key: "task.u.a", value: undefined, expected: second - 1 }], signal);
   const seen: Change[] = [];
-  for await (const change of store.watch(0, signal)) {
+  for await (const change of changesOf(store, 0)) {
     seen.push(change);
     if (change.revision === third) break;
   }
@@ -109,7 +114,7 @@ test("a reader that stalls is cut off instead of being kept in memory", async ()
   await using small = await openStore(link, { bufferedChanges: 20 }, signal);
   await write(1);
   await small.caughtUp(1, signal);
-  const reader = small.watch(0, signal)[Symbol.asyncIterator]();
+  const reader = changesOf(small, 0);
   expect((await reader.next()).value?.revision).toBe(1);
   const waiting = reader.next();
   await write(1, "job.ns.live");

@@ -1,7 +1,7 @@
 import { AgentdError } from "../../../core/errors.ts";
 import type { NatsLink } from "../../../platform/nats/connect.ts";
 import { eventRange, readEvents } from "../../../platform/nats/messages/events.ts";
-import { nextOrTick } from "../listing/next-or-tick.ts";
+import { createTicks } from "../listing/next-or-tick.ts";
 import { readVersion } from "../listing/watch-changes.ts";
 import type { EventMessage, EventScope } from "./event-scope.ts";
 
@@ -47,13 +47,14 @@ async function* follow(
 ): AsyncGenerator<EventChangeMessage, void, undefined> {
   const ending = new AbortController();
   const query = { ...scope.subject, fromSeq: from.position + 1, follow: true };
+  using ticks = createTicks(from.bookmarkMs);
   const events = readEvents(link, query, AbortSignal.any([signal, ending.signal]));
   let { position } = from;
   let marked = position;
   let next = events.next();
   try {
     for (;;) {
-      const result = await nextOrTick(next, from.bookmarkMs);
+      const result = await ticks.nextOrTick(next);
       if (result === "tick") {
         if (position === marked) continue;
         marked = position;

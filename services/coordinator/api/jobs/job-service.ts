@@ -73,7 +73,7 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
         resourceVersion: String(page.revision),
       };
     },
-    async *watchJobs(request, { signal }) {
+    watchJobs(request, { signal }) {
       const { parent, job, resourceVersion } = request;
       const namespace = parseNamespace("parent", parent, true);
       const scope = {
@@ -83,8 +83,9 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
         isNew: ({ status }: Job) => status.observedGeneration === 0,
         resourceVersion,
         bookmarkMs: deps.bookmarkMs ?? 10_000,
+        show: changeMessage,
       };
-      for await (const event of watchChanges<Job>(store, scope, signal)) yield changeMessage(event);
+      return watchChanges(store, scope, signal);
     },
     async cancelJob({ name }, { signal }) {
       return message(await cancelJob(deps, parseJobName("name", name), signal));

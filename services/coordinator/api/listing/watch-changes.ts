@@ -1,6 +1,6 @@
 import { AgentdError } from "../../../core/errors.ts";
 import type { Change, Entry, ResourceStore } from "../../../platform/nats/store/store.ts";
-import { nextOrTick } from "./next-or-tick.ts";
+import { createTicks } from "./next-or-tick.ts";
 
 /** One change as a watcher sees it. */
 export type WatchEvent<T> =
@@ -8,7 +8,7 @@ export type WatchEvent<T> =
   | { readonly type: "BOOKMARK"; readonly entry?: undefined; readonly resourceVersion: string };
 
 /** What {@link watchChanges} watches. */
-export interface WatchScope<T> {
+export interface WatchScope<T, M> {
   /** Keys begin so. */
   readonly prefix: string;
   readonly isInScope: (value: T) => boolean;
@@ -16,6 +16,8 @@ export interface WatchScope<T> {
   readonly isSelected?: (value: T) => boolean;
   /** Whether this is how such a resource looks when it is new. */
   readonly isNew: (value: T) => boolean;
+  /** What the watcher is given for an event. */
+  readonly show: (event: WatchEvent<T>) => M;
   /** Where to start; empty: first the present state. */
   readonly resourceVersion: string;
   readonly bookmarkMs: number;
@@ -28,44 +30,53 @@ export interface WatchScope<T> {
  * A watcher holds nothing of what it has shown: each change in the store's memory says what was there before.
  * @throws AgentdError WATCH_EXPIRED: list again
  */
-export async function* watchChanges<T>(
+export async function* watchChanges<T, M>(
   store: ResourceStore,
-  scope: WatchScope<T>,
+  scope: WatchScope<T, M>,
   signal: AbortSignal,
-): AsyncGenerator<WatchEvent<T>, void, undefined> {
+): AsyncGenerator<M, void, undefined> {
+  const { show } = scope;
   let position = store.revision;
   if (scope.resourceVersion === "") {
     const startRevision = position;
     const present = store.list<T>(scope.prefix).filter(({ value }) => isShown(scope, value));
-    for (const entry of present) yield { type: "ADDED", entry, resourceVersion: "" };
-    yield { type: "BOOKMARK", resourceVersion: String(startRevision) };
+    for (const entry of present) yield show({ type: "ADDED", entry, resourceVersion: "" });
+    yield show({ type: "BOOKMARK", resourceVersion: String(startRevision) });
   } else position = readVersion(scope.resourceVersion);
+  // By hand: a signal of AbortSignal.any looks at all of its sources each time that it is asked.
   const ending = new AbortController();
-  const changes = store.watch(position, AbortSignal.any([signal, ending.signal]))[Symbol.asyncIterator]();
+  const end = (): void => ending.abort(signal.reason);
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  const changes = store.watch(position, ending.signal)[Symbol.asyncIterator]();
+  using ticks = createTicks(scope.bookmarkMs);
   const replayed: Replayed<T> = new Map();
-  let marked = position;
+  let marked = { position, atMs: performance.now() };
+  const mark = (): void => void (marked = { position, atMs: performance.now() });
   let next = changes.next();
   try {
     for (;;) {
-      const result = await nextOrTick(next, scope.bookmarkMs);
-      if (result === "tick") {
-        if (position === marked) continue;
-        marked = position;
-        yield { type: "BOOKMARK", resourceVersion: String(position) };
-        continue;
+      const result = await ticks.nextOrTick(next);
+      if (result !== "tick") {
+        if (result.done === true) return;
+        for (const change of result.value) {
+          position = change.revision;
+          const event = toEvent(scope, change, replayed);
+          if (event === undefined) continue;
+          mark();
+          yield show(event);
+        }
+        next = changes.next();
       }
-      if (result.done === true) return;
-      const change = result.value;
-      position = change.revision;
-      const event = toEvent(scope, change, replayed);
-      if (event !== undefined) {
-        marked = position;
-        yield event;
-      }
-      next = changes.next();
+      // Also where others' changes come all the time, so that there is never a tick.
+      const isDue = result === "tick" || performance.now() - marked.atMs >= scope.bookmarkMs;
+      if (position === marked.position || !isDue) continue;
+      mark();
+      yield show({ type: "BOOKMARK", resourceVersion: String(position) });
     }
   } finally {
     next.catch(() => undefined);
+    signal.removeEventListener("abort", end);
     ending.abort(new DOMException("the watch has ended", "AbortError"));
   }
 }
@@ -73,7 +84,7 @@ export async function* watchChanges<T>(
 /** What keys held when the replay of the stream passed them; empty once the changes come from memory. */
 type Replayed<T> = Map<string, Entry<T> | "none">;
 
-function toEvent<T>(scope: WatchScope<T>, change: Change, replayed: Replayed<T>): WatchEvent<T> | undefined {
+function toEvent<T>(scope: WatchScope<T, unknown>, change: Change, replayed: Replayed<T>): WatchEvent<T> | undefined {
   const { key, revision, timeMs } = change;
   if (!key.startsWith(scope.prefix)) return undefined;
   const before = beforeOf(change, replayed);
@@ -106,7 +117,7 @@ function beforeOf<T>(change: Change, replayed: Replayed<T>): Entry<T> | "none" |
   return before;
 }
 
-function isShown<T>(scope: WatchScope<T>, value: T): boolean {
+function isShown<T>(scope: WatchScope<T, unknown>, value: T): boolean {
   return scope.isInScope(value) && (scope.isSelected?.(value) ?? true);
 }
 

@@ -62,7 +62,7 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
         resourceVersion: String(page.revision),
       };
     },
-    async *watchTasks(request, { signal }) {
+    watchTasks(request, { signal }) {
       const { parent, resourceVersion } = request;
       const of = parseJobName("parent", parent, true);
       // A name is watched as long as it means this job: a job that takes the name later is another one.
@@ -74,8 +74,9 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
         isNew: ({ status }: Task) => status.attempt === 0 && status.state === "Pending",
         resourceVersion,
         bookmarkMs: deps.bookmarkMs ?? 10_000,
+        show: changeMessage,
       };
-      for await (const event of watchChanges<Task>(store, scope, signal)) yield changeMessage(event);
+      return watchChanges(store, scope, signal);
     },
     async retryTask({ name }, { signal }) {
       return message(await retryTask(deps, find(name), signal));

@@ -12,7 +12,7 @@ import { findWorker } from "../find-resource.ts";
 import { readPageToken } from "../listing/list-page.ts";
 import type { ListSnapshots } from "../listing/list-snapshot.ts";
 import { parseSelectors, selection, selectionText, workerFields } from "../listing/select.ts";
-import { watchChanges } from "../listing/watch-changes.ts";
+import { type WatchEvent, watchChanges } from "../listing/watch-changes.ts";
 import { cordonWorker, drainWorker, uncordonWorker } from "./worker-verbs.ts";
 
 /** What the worker service needs. */
@@ -36,7 +36,7 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
         resourceVersion: String(page.revision),
       };
     },
-    async *watchWorkers(request, { signal }) {
+    watchWorkers(request, { signal }) {
       const scope = {
         prefix: keyPrefixes.workers,
         isInScope: () => true,
@@ -44,10 +44,13 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
         isNew: ({ metadata, status }: Worker) => metadata.createdAtMs >= status.lastHeartbeatAtMs,
         resourceVersion: request.resourceVersion,
         bookmarkMs: deps.bookmarkMs ?? 10_000,
+        show: ({ type, entry, resourceVersion }: WatchEvent<Worker>) => ({
+          type,
+          resourceVersion,
+          ...(entry === undefined ? {} : { worker: workerMessage(entry) }),
+        }),
       };
-      for await (const { type, entry, resourceVersion } of watchChanges<Worker>(store, scope, signal)) {
-        yield { type, resourceVersion, ...(entry === undefined ? {} : { worker: workerMessage(entry) }) };
-      }
+      return watchChanges(store, scope, signal);
     },
     async cordonWorker({ name }, { signal }) {
       return workerMessage(await cordonWorker(deps, parseWorkerName("name", name), signal));

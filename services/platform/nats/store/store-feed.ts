@@ -33,7 +33,9 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
   const loaded = Promise.withResolvers<void>();
   const tail = followStream(link, options, state, loaded.resolve, closing.signal);
   const close = async (): Promise<void> => {
-    closing.abort(storeUnavailable("the store was closed", "unknown"));
+    const reason = storeUnavailable("the store was closed", "unknown");
+    closing.abort(reason);
+    state.close(reason);
     await tail.close();
   };
   try {
@@ -42,8 +44,6 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
     await close();
     throw error;
   }
-  const woken = (revision: number, waitSignal: AbortSignal): Promise<void> =>
-    state.woken(revision, AbortSignal.any([waitSignal, closing.signal]));
   return {
     mirror: state.mirror,
     log: state.log,
@@ -53,10 +53,10 @@ export async function openFeed(link: NatsLink, options: FeedOptions, signal: Abo
       return state.log.revision;
     },
     async caughtUp(revision, waitSignal) {
-      while (state.log.revision < revision) await woken(revision, waitSignal);
+      while (state.log.revision < revision) await state.woken(revision, waitSignal);
     },
     async movedOn(revision, waitSignal) {
-      if (state.log.revision <= revision) await woken(revision + 1, waitSignal);
+      if (state.log.revision <= revision) await state.woken(revision + 1, waitSignal);
     },
     close,
   };

@@ -24,8 +24,10 @@ export interface StoreState {
   apply(group: readonly Received[]): void;
   /** Makes everything equal to `next`, as of `revision`: the log begins anew. */
   replace(next: ReadonlyMap<string, Change>, revision: number): void;
-  /** Resolves once the log holds `revision`, or began anew. */
+  /** Resolves once the log holds `revision`, or began anew. @throws the signal's reason, or that of {@link close} */
   woken(revision: number, signal: AbortSignal): Promise<void>;
+  /** Ends all waits, also those to come. */
+  close(reason: unknown): void;
   onChange(listener: (change: Change) => void): () => void;
 }
 
@@ -35,7 +37,8 @@ export function createStoreState(limits: ChangeLogLimits, logger: Logger): Store
   const log = createChangeLog(limits);
   const fences: StoreState["fences"] = new Map();
   const listeners = new Set<(change: Change) => void>();
-  const waiters = new Set<{ readonly revision: number; readonly resolve: () => void }>();
+  const waiters = new Set<PromiseWithResolvers<void> & { readonly revision: number }>();
+  let closed: { readonly reason: unknown } | undefined;
 
   const tell = (changes: readonly Change[]): void => {
     for (const change of changes) {
@@ -84,14 +87,18 @@ export function createStoreState(limits: ChangeLogLimits, logger: Logger): Store
       tell(changes);
     },
     async woken(revision, signal) {
-      const reached = Promise.withResolvers<void>();
-      const mine = { revision, resolve: reached.resolve };
+      if (closed !== undefined) throw closed.reason;
+      const mine = { revision, ...Promise.withResolvers<void>() };
       waiters.add(mine);
       try {
-        await abortable(reached.promise, signal);
+        await abortable(mine.promise, signal);
       } finally {
         waiters.delete(mine);
       }
+    },
+    close(reason) {
+      closed ??= { reason };
+      for (const waiter of waiters) waiter.reject(reason);
     },
     onChange(listener) {
       listeners.add(listener);

@@ -11,14 +11,14 @@ import type { StoreFeed } from "./store-feed.ts";
 const pageMax = 256;
 
 /**
- * Every change behind `fromRevision`, in order, without a hole; see `ResourceStore.watch`. Old changes are replayed
- * from the stream, newer ones come from the shared log in memory, so that a watcher has no buffer of its own.
+ * Every change behind `fromRevision`, in order, without a hole, in pages of what is there; see `ResourceStore.watch`. Old changes are
+ * replayed from the stream, newer ones come from the shared log in memory, so that a watcher has no buffer of its own.
  */
 export async function* watchChanges(
   deps: { readonly link: NatsLink; readonly feed: StoreFeed },
   fromRevision: number,
   signal: AbortSignal,
-): AsyncGenerator<Change, void, undefined> {
+): AsyncGenerator<readonly Change[], void, undefined> {
   const { link, feed } = deps;
   if (!Number.isSafeInteger(fromRevision) || fromRevision < 0) throw expired(fromRevision, "no revision");
   if (fromRevision > feed.revision) await awaitRevision(link, feed, fromRevision, signal);
@@ -31,15 +31,15 @@ export async function* watchChanges(
     const page = feed.log.after(position, pageMax);
     if (page !== undefined) {
       isLive = true;
-      yield* page.changes;
+      if (page.changes.length > 0) yield page.changes;
       if (page.position === position) await feed.movedOn(position, signal);
       position = page.position;
       continue;
     }
     if (isLive) throw expired(position, "the reader was too slow");
     for await (const replayed of replay(link, position, feed.revision, signal)) {
-      position = replayed.revision;
-      if (!replayed.key.startsWith(fencePrefix)) yield replayed;
+      position = replayed.at(-1)?.revision ?? position;
+      yield replayed.filter(({ key }) => !key.startsWith(fencePrefix));
     }
   }
 }
@@ -66,7 +66,7 @@ async function* replay(
   after: number,
   upTo: number,
   signal: AbortSignal,
-): AsyncGenerator<Change, void, undefined> {
+): AsyncGenerator<readonly Change[], void, undefined> {
   let position = after;
   const doing = `replaying from revision ${after}`;
   const consumer = await withLink(
@@ -89,8 +89,8 @@ async function* replay(
       for (const message of page) {
         if (message.seq !== position + 1) throw expired(position, "older changes are no longer stored");
         position = message.seq;
-        yield toChange(message);
       }
+      yield page.map(toChange);
     }
   } finally {
     await abortable(consumer.delete(), AbortSignal.timeout(1_000)).catch(() => undefined);

@@ -32,10 +32,11 @@ export interface ResourceStore {
   /** Resolves when the mirror holds `revision`. */
   caughtUp(revision: number, signal: AbortSignal): Promise<void>;
   /**
-   * Every change behind `fromRevision`, in order and without a hole, for ever. A replica that is behind waits first.
+   * Every change behind `fromRevision`, in order and without a hole, for ever, in pages of at most 256. A replica that is behind
+   * waits first.
    * @throws WATCH_EXPIRED for a hole, a revision that does not exist yet, or a reader too slow for the bounded buffer.
    */
-  watch(fromRevision: number, signal: AbortSignal): AsyncIterable<Change>;
+  watch(fromRevision: number, signal: AbortSignal): AsyncIterable<readonly Change[]>;
   /** In memory, after the mirror was updated; must return quickly. Returns the way to stop. */
   onChange(listener: (change: Change) => void): () => void;
   /**
