@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { access, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { isAlive } from "./is-alive.ts";
+import { isAlive } from "../platform/process/is-alive.ts";
 
 /** The one folder of an `agentd up`. Everything but `nats/` is a cache. */
 export interface DataDirectory {

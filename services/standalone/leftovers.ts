@@ -3,7 +3,7 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { isAlive } from "./is-alive.ts";
+import { isAlive } from "../platform/process/is-alive.ts";
 
 const run = promisify(execFile);
 

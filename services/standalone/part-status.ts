@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Argument, type Command } from "commander";
-import { defaultDataDirectory } from "../platform/config/data-directory.ts";
+import { defaultDataDirectory } from "../platform/config/default-data-directory.ts";
 import type { Environment } from "../platform/config/setting.ts";
 import type { Readiness } from "../platform/lifecycle/readiness.ts";
 import { levelNames } from "../platform/telemetry/log-level.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { pino } from "pino";
 import { createEventLog } from "../../services/coordinator/event-log.ts";
-import { observeJobOf } from "../../services/coordinator/job-view.ts";
+import { observeJobOf } from "../../services/coordinator/job-entries.ts";
 import { createJobRepositories } from "../../services/coordinator/merger/job-repository.ts";
 import { mergeStep } from "../../services/coordinator/merger/merge-step.ts";
 import type { JobHead } from "../../services/core/job/job.ts";

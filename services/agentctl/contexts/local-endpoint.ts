@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { defaultDataDirectory } from "../../platform/config/data-directory.ts";
+import { defaultDataDirectory } from "../../platform/config/default-data-directory.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

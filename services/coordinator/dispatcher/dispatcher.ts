@@ -6,7 +6,7 @@ import type { Logger } from "../../platform/telemetry/log.ts";
 import { formatTraceparent } from "../../platform/telemetry/spans/trace-context.ts";
 import { underTraceparent } from "../../platform/telemetry/spans/tracer.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { observeJobs } from "../job-view.ts";
+import { observeJobs } from "../job-entries.ts";
 import type { TaskIndex } from "../lease/task-index.ts";
 import { taskSpan } from "../observe/job-trace.ts";
 

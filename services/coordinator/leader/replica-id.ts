@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { isAlive } from "../../platform/process/is-alive.ts";
 
 const record = z.object({ id: z.uuid(), pid: z.number().int().positive() });
 
@@ -23,7 +24,9 @@ export async function takeReplicaId(dataDirectory: string): Promise<ReplicaId> {
   const before = record.safeParse(await readJson(file));
   const id = randomUUID();
   await writeFile(file, JSON.stringify({ id, pid: process.pid }));
-  return before.success && !isAlive(before.data.pid) ? { id, predecessor: before.data.id } : { id };
+  // In a container every start has the same process id.
+  const isGone = before.success && (before.data.pid === process.pid || !isAlive(before.data.pid));
+  return isGone ? { id, predecessor: before.data.id } : { id };
 }
 
 async function readJson(file: string): Promise<unknown> {
@@ -32,16 +35,5 @@ async function readJson(file: string): Promise<unknown> {
   } catch {
     // Absent or torn: then there is nothing to take over.
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  // In a container every start has the same process id.
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

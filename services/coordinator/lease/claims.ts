@@ -9,7 +9,7 @@ import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
-import { findJobOf } from "../job-view.ts";
+import { findJobOf } from "../job-entries.ts";
 import type { RepositoryMemory } from "../memory/repository-memory.ts";
 import type { ResumePoints } from "../session/resume-points.ts";
 import type { StartPoint } from "./assignment.ts";

@@ -10,7 +10,7 @@ import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
-import { findJobOf } from "../job-view.ts";
+import { findJobOf } from "../job-entries.ts";
 import type { RepositoryMemory } from "../memory/repository-memory.ts";
 import { checksOf } from "./assignment.ts";
 import type { AttemptTokens } from "./attempt-token.ts";

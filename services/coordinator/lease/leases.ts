@@ -7,7 +7,7 @@ import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { findJobOf } from "../job-view.ts";
+import { findJobOf } from "../job-entries.ts";
 import { runPeriodically } from "../leader/periodic.ts";
 import { createSilenceClock } from "./silence-clock.ts";
 import type { TaskIndex } from "./task-index.ts";

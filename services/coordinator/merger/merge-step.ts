@@ -15,7 +15,7 @@ import type { Entry, ResourceStore } from "../../platform/nats/store/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
-import type { JobEntries } from "../job-view.ts";
+import type { JobEntries } from "../job-entries.ts";
 import { jobSpan, mergeSpan } from "../observe/job-trace.ts";
 import type { CandidateChain, ConflictingTask } from "./candidate.ts";
 import { buildChain } from "./candidate.ts";

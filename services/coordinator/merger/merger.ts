@@ -1,7 +1,7 @@
 import type { JobHead } from "../../core/job/job.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
-import { observeJobOf } from "../job-view.ts";
+import { observeJobOf } from "../job-entries.ts";
 import { createKeyedLoop } from "../leader/keyed-loop.ts";
 import type { MergeStepDeps } from "./merge-step.ts";
 import { mergeStep } from "./merge-step.ts";

@@ -5,7 +5,7 @@ import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import { type Metrics, secondsBoundaries } from "../../platform/telemetry/metrics.ts";
 import type { recordSpan } from "../../platform/telemetry/spans/tracer.ts";
-import { findJobOf } from "../job-view.ts";
+import { findJobOf } from "../job-entries.ts";
 import { type ResourceSpan, spanOfAttempt, spanOfJob, spanOfMerge, spanOfTask } from "./resource-spans.ts";
 
 /** What {@link watchResources} needs. */

@@ -14,7 +14,7 @@ import { batchMessagesMax } from "../../platform/nats/stream-limits.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
-import { findJobOf } from "../job-view.ts";
+import { findJobOf } from "../job-entries.ts";
 import { jobSpan } from "../observe/job-trace.ts";
 import { requireStorage } from "../storage-check.ts";
 import { newPlanTask, newTask, planTaskName } from "./new-task.ts";

@@ -12,7 +12,7 @@ import { fetchFromUrl, pushCommit, remoteBranch } from "../../platform/git/remot
 import type { Entry, ResourceStore } from "../../platform/nats/store/store.ts";
 import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
-import { findJobOf } from "../job-view.ts";
+import { findJobOf } from "../job-entries.ts";
 import type { JobRepositories } from "../merger/job-repository.ts";
 import { jobSpan } from "../observe/job-trace.ts";
 

@@ -2,7 +2,7 @@ import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { JobHead } from "../../core/job/job.ts";
 import type { ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";
-import { findJobOf } from "../job-view.ts";
+import { findJobOf } from "../job-entries.ts";
 
 /** Lost races after which the caller is asked to repeat. */
 const racesMax = 20;

@@ -10,7 +10,7 @@ import { taskRules, transition } from "../../core/task/task-machine.ts";
 import { firstLine } from "../../core/text/bound-text.ts";
 import type { Entry, ResourceStore, Write } from "../../platform/nats/store/store.ts";
 import type { EventLog } from "../event-log.ts";
-import type { JobEntries } from "../job-view.ts";
+import type { JobEntries } from "../job-entries.ts";
 
 /** What {@link endTasks} needs. */
 export interface EndTasksDeps {

@@ -4,9 +4,10 @@ import { pathsOutOfScope } from "./write-scope.ts";
 const glob = (pattern: string) => ({ pattern, isLiteral: false });
 const literal = (pattern: string) => ({ pattern, isLiteral: true });
 
-it("allows anything without patterns and nothing with an empty list", () => {
+it("allows anything without patterns, nothing with an empty list, and names each path that no pattern does", () => {
   expect(pathsOutOfScope(["a", "b/c"], undefined)).toEqual([]);
   expect(pathsOutOfScope(["a"], [])).toEqual(["a"]);
+  expect(pathsOutOfScope(["src/a.ts", "x", "y"], [glob("src/*"), literal("x")])).toEqual(["y"]);
 });
 
 it.each([

@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { didYouMean } from "../../core/text/did-you-mean.ts";
-import { defaultDataDirectory } from "./data-directory.ts";
+import { defaultDataDirectory } from "./default-data-directory.ts";
 import type { Environment, PartName, Setting } from "./setting.ts";
 import { defaultOf, flagOf, variableOf } from "./setting.ts";
 import type { SettingName, ValuesOf } from "./settings.ts";

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { z } from "zod";
 import { levelNames } from "../telemetry/log-level.ts";
-import { defaultDataDirectory } from "./data-directory.ts";
+import { defaultDataDirectory } from "./default-data-directory.ts";
 import type { Environment, PartName, Setting } from "./setting.ts";
 import { choice, durationMs, hostPort, httpUrl, listOf, path, text, toggle, whole } from "./setting.ts";
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
-import { defaultDataDirectory } from "../../platform/config/data-directory.ts";
+import { defaultDataDirectory } from "../../platform/config/default-data-directory.ts";
 import { loadSettings, SettingsError } from "../../platform/config/load-settings.ts";
 import type { Environment } from "../../platform/config/setting.ts";
 import type { ValuesOf } from "../../platform/config/settings.ts";

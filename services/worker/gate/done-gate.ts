@@ -4,10 +4,11 @@ import type { Evidence } from "../../agent/context/ledger.ts";
 import type { FinishClaim } from "../../agent/tools/finish.ts";
 import type { Check } from "../../core/job/job.ts";
 import type { CheckResult, GateName, GateVerdict, Outcome } from "../../core/task/task.ts";
+import { pathsOutOfScope } from "../../core/task/write-scope.ts";
+import { describeOutside } from "./describe-outside.ts";
 import type { GateResult } from "./gate.ts";
 import { type ChangedFile, readDiff } from "./review/changed-file.ts";
 import { type ReviewRules, reviewResult } from "./review/review.ts";
-import { describeOutside, outsideWrites } from "./write-scope.ts";
 
 /** A result as the gate looks at it. */
 export interface ProposedResult {
@@ -68,7 +69,7 @@ export async function judgeDone<Result extends ProposedResult>(
   const freshness = freshnessOf(claim, evidence, deps.isTold);
   if ("problem" in freshness) return red("Freshness", freshness.problem, passed, freshness.notice, result);
   passed.push(freshness);
-  const outside = outsideWrites(result.paths, deps.rules.writes);
+  const outside = pathsOutOfScope(result.paths, deps.rules.writes);
   if (outside.length > 0)
     return red("Scope", describeOutside(outside, deps.rules.writes ?? []), passed, undefined, result);
   const files = readDiff(result.diff);

@@ -15,8 +15,8 @@ import {
 } from "../attempt/attempt-result.ts";
 import type { CoordinatorClient, Hint, HintSource } from "./coordinator-client.ts";
 import { type Cordon, createCordon } from "./cordon.ts";
-import { untilAnswered } from "./retry.ts";
 import type { Slots } from "./slots.ts";
+import { untilAnswered } from "./until-answered.ts";
 
 /** How long a worker that gives its leases back tries to tell the coordinator. Silence does the same, one lease later. */
 const giveBackTimeoutMs = 5_000;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ApiDeps } from "../../../services/coordinator/api/api-deps.ts";
 import { findTask } from "../../../services/coordinator/api/find-resource.ts";
 import { cancelTask, retryTask } from "../../../services/coordinator/api/tasks/task-verbs.ts";
-import { observeJobOf } from "../../../services/coordinator/job-view.ts";
+import { observeJobOf } from "../../../services/coordinator/job-entries.ts";
 import { createPlanner } from "../../../services/coordinator/planner/planner.ts";
 import { closeHead } from "../../../services/coordinator/reconcile/delete-job.ts";
 import { endTasks } from "../../../services/coordinator/reconcile/end-tasks.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { observeJobOf } from "../../../services/coordinator/job-view.ts";
+import { observeJobOf } from "../../../services/coordinator/job-entries.ts";
 import { createJobRepositories } from "../../../services/coordinator/merger/job-repository.ts";
 import { mergeStep } from "../../../services/coordinator/merger/merge-step.ts";
 import { findCondition } from "../../../services/core/resource.ts";

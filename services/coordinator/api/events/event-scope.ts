@@ -4,7 +4,7 @@ import { parseFieldSelector, type SelectableFields } from "../../../core/text/fi
 import type { EventSchema } from "../../../gen/agentd/v1/event_pb.ts";
 import type { AgentdEvent, StoredEvent } from "../../../platform/nats/messages/events.ts";
 import type { ResourceStore } from "../../../platform/nats/store/store.ts";
-import { findJobOf } from "../../job-view.ts";
+import { findJobOf } from "../../job-entries.ts";
 import { time } from "../convert-resource.ts";
 import { findAnyTask, findJob, findWorker } from "../find-resource.ts";
 

@@ -7,7 +7,7 @@ import { waitingReason } from "../../../core/task/dispatch/waiting-reason.ts";
 import { isEnded } from "../../../core/task/outcomes.ts";
 import type { Task } from "../../../core/task/task.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
-import { observeJobs } from "../../job-view.ts";
+import { observeJobs } from "../../job-entries.ts";
 import type { ApiDeps } from "../api-deps.ts";
 
 /** Says what tasks wait for. */

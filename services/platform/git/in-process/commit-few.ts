@@ -7,8 +7,8 @@ import { writeLooseObject } from "../objects/loose-object.ts";
 import { createObjectReader, type ObjectReader } from "../objects/object-reader.ts";
 import type { FewFiles } from "./apply-few.ts";
 import { blobName, type FileContent, readContent } from "./file-content.ts";
+import type { TreeChanges } from "./find-tree-changes.ts";
 import type { IndexEntry, IndexedFile } from "./index-file.ts";
-import type { TreeChanges } from "./tree-look.ts";
 import { diffFile, type FileDiff } from "./unified-diff.ts";
 
 /** What is committed, and where. */

@@ -9,8 +9,8 @@ import { createGit } from "../git.ts";
 import { decodePath, gitMessage, splitNul } from "../git-text.ts";
 import type { FewFiles } from "../in-process/apply-few.ts";
 import { commitFew } from "../in-process/commit-few.ts";
+import { findTreeChanges } from "../in-process/find-tree-changes.ts";
 import { type IndexFile, readIndex } from "../in-process/index-file.ts";
-import { lookAtTree } from "../in-process/tree-look.ts";
 import type { Worktree } from "./worktree.ts";
 import { copyIndex, worktreeGit, writeGitDirectory } from "./worktree.ts";
 
@@ -122,7 +122,7 @@ async function findFewChanges(
   options: HarvestOptions,
   signal: AbortSignal,
 ): Promise<Staged | undefined> {
-  const found = await lookAtTree(tree, index, options.known?.paths ?? new Set(), signal);
+  const found = await findTreeChanges(tree, index, options.known?.paths ?? new Set(), signal);
   if (found === undefined) return undefined;
   const paths = found.files.map(toBytes);
   if (paths.some(isRefusedName)) return undefined;

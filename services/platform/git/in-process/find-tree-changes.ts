@@ -39,7 +39,7 @@ interface Look {
  * @returns undefined where git is to be asked: for many files, special files, repositories inside the tree, folders that cannot
  *   be read, and new files in a tree with ignore files.
  */
-export async function lookAtTree(
+export async function findTreeChanges(
   tree: string,
   index: IndexFile,
   known: ReadonlySet<string>,
