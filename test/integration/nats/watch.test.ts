@@ -110,22 +110,35 @@ test("a replay that ends below the newest revision is expired, not silent", asyn
   expect(await reasonOf(collect(cold, 2, 5))).toBe("WATCH_EXPIRED");
 });
 
-test("a reader that stalls is cut off instead of being kept in memory", async () => {
+test("a reader that stalls keeps nothing in memory and misses nothing: it goes on from the stream, then live again", async () => {
   await using small = await openStore(link, { bufferedChanges: 20 }, signal);
   await write(1);
   await small.caughtUp(1, signal);
   const reader = changesOf(small, 0);
-  expect((await reader.next()).value?.revision).toBe(1);
-  const waiting = reader.next();
+  const read = async (count: number): Promise<unknown[]> => {
+    const seen: unknown[] = [];
+    while (seen.length < count) seen.push((await reader.next()).value?.revision);
+    return seen;
+  };
+  expect(await read(1)).toEqual([1]);
+  const live = read(1);
   await write(1, "job.ns.live");
-  expect((await waiting).value?.revision).toBe(2);
-  await write(60, "job.ns.stall");
-  await small.caughtUp(62, signal);
-  await expect(
-    (async () => {
-      for (;;) await reader.next();
-    })(),
-  ).rejects.toMatchObject({ reason: "WATCH_EXPIRED" });
+  expect(await live).toEqual([2]);
+  // More than a page of the stream, and more than the memory holds.
+  await write(300, "job.ns.stall");
+  await small.caughtUp(302, signal);
+  expect(await read(300)).toEqual(range(3, 302));
+  const again = read(1);
+  await write(1, "job.ns.again");
+  expect(await again).toEqual([303]);
+});
+
+test("readers that are far behind share what is read of the stream, each from its own place", async () => {
+  await write(600);
+  await using cold = await openStore(link, { bufferedChanges: 1 }, signal);
+  const starts = [0, 1, 255, 256, 257, 511, 512, 599];
+  const seen = await Promise.all(starts.map((from) => collect(cold, from, 600)));
+  expect(seen).toEqual(starts.map((from) => range(from + 1, 600)));
 });
 
 test("a replica that is behind waits until it has the revision", async () => {

@@ -7,6 +7,7 @@ import { commitWrites, type Fence, type Write } from "./store-commit.ts";
 import { compactHistory } from "./store-compact.ts";
 import { openFeed, type StoreFeed } from "./store-feed.ts";
 import { watchChanges } from "./store-watch.ts";
+import { createStreamHistory } from "./stream-history.ts";
 
 export type { Change, Entry } from "./resource-mirror.ts";
 export type { Fence, Write } from "./store-commit.ts";
@@ -33,8 +34,8 @@ export interface ResourceStore {
   caughtUp(revision: number, signal: AbortSignal): Promise<void>;
   /**
    * Every change behind `fromRevision`, in order and without a hole, for ever, in pages of at most 256. A replica that is behind
-   * waits first.
-   * @throws WATCH_EXPIRED for a hole, a revision that does not exist yet, or a reader too slow for the bounded buffer.
+   * waits first; a slow reader gets what it let pass from the stream.
+   * @throws WATCH_EXPIRED for a hole in what is stored, or a revision that does not exist yet.
    */
   watch(fromRevision: number, signal: AbortSignal): AsyncIterable<readonly Change[]>;
   /** In memory, after the mirror was updated; must return quickly. Returns the way to stop. */
@@ -80,7 +81,7 @@ export async function openStore(
     },
     signal,
   );
-  const deps = { link, feed };
+  const deps = { link, feed, history: createStreamHistory(link, () => feed.log.epoch) };
   let closing: Promise<void> | undefined;
   return {
     get: <T>(key: string) => feed.mirror.get(key) as Entry<T> | undefined,

@@ -1,0 +1,98 @@
+import { type Consumer, DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
+import PQueue from "p-queue";
+import { abortable } from "../../lifecycle/abortable.ts";
+import type { NatsLink } from "../connect.ts";
+import { withLink } from "../connect.ts";
+import { resourcePrefix, streamNames } from "../subjects.ts";
+import type { Change } from "./resource-mirror.ts";
+
+/** Changes that are no longer in memory, read from the stream. */
+export interface StreamHistory {
+  /**
+   * The changes right behind `position`, fences included: without a hole, and none behind `upTo`, which is stored. Empty where
+   * the next one is no longer stored.
+   * @throws STORE_UNAVAILABLE, or the signal's reason
+   */
+  after(position: number, upTo: number, signal: AbortSignal): Promise<readonly Change[]>;
+}
+
+/** Revisions in a page: 1 to 256 are in the first. All that a reader takes at a time. */
+const pageRevisions = 256;
+/** Whole pages kept: readers that fell behind together read the same ones, one behind the other. */
+const keptMax = 8;
+/** Pages read at a time, whoever waits: a page of the largest resources has 8 MiB. */
+const readsMax = 2;
+const readTimeoutMs = 30_000;
+
+/**
+ * Readers of the same part share what is read of it; a reader alone holds one page.
+ *
+ * @param epochOf changes when the stream is another one: what was read of the one before is told to nobody
+ */
+export function createStreamHistory(link: NatsLink, epochOf: () => number): StreamHistory {
+  const kept = new Map<string, Promise<readonly Change[]>>();
+  const reads = new PQueue({ concurrency: readsMax });
+  const read = (first: number, count: number): Promise<readonly Change[]> =>
+    reads.add(() => readChanges(link, first, count, AbortSignal.timeout(readTimeoutMs)));
+  const wholePage = (number: number): Promise<readonly Change[]> => {
+    const key = `${epochOf()}/${number}`;
+    const before = kept.get(key);
+    if (before !== undefined) return before;
+    const page = read(number * pageRevisions + 1, pageRevisions);
+    kept.set(key, page);
+    page.catch(() => kept.delete(key));
+    for (const oldest of kept.keys()) {
+      if (kept.size <= keptMax) break;
+      kept.delete(oldest);
+    }
+    return page;
+  };
+  return {
+    async after(position, upTo, signal) {
+      const number = Math.floor(position / pageRevisions);
+      const isWhole = (number + 1) * pageRevisions <= upTo;
+      const changes = await abortable(isWhole ? wholePage(number) : read(position + 1, upTo - position), signal);
+      const rest = changes.filter(({ revision }) => revision > position);
+      const hole = rest.findIndex(({ revision }, index) => revision !== position + 1 + index);
+      return hole === -1 ? rest : rest.slice(0, hole);
+    },
+  };
+}
+
+/** What is stored of `count` revisions from `first` on. */
+async function readChanges(
+  link: NatsLink,
+  first: number,
+  count: number,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const doing = `replaying from revision ${first}`;
+  const start = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: first };
+  const consumer = await withLink(link, doing, () => link.js.consumers.get(streamNames.resources, start), signal);
+  try {
+    const messages = await withLink(link, doing, () => readPage(consumer, count), signal);
+    return messages.filter(({ seq }) => seq < first + count).map(toChange);
+  } finally {
+    await abortable(consumer.delete(), AbortSignal.timeout(1_000)).catch(() => undefined);
+  }
+}
+
+/** Ends early where nothing more is stored: the fetch itself would wait for its whole time. */
+async function readPage(consumer: Consumer, count: number): Promise<readonly JsMsg[]> {
+  const page: JsMsg[] = [];
+  for await (const message of await consumer.fetch({ max_messages: count, expires: 1_000 })) {
+    page.push(message);
+    if (message.info.pending === 0) break;
+  }
+  return page;
+}
+
+function toChange(message: JsMsg): Change {
+  const isDelete = message.data.length === 0 || (message.headers?.get("KV-Operation") ?? "") !== "";
+  return {
+    key: message.subject.slice(resourcePrefix.length),
+    revision: message.seq,
+    value: isDelete ? undefined : message.json<unknown>(),
+    timeMs: message.time.getTime(),
+  };
+}
