@@ -1,6 +1,7 @@
 import { packBundle } from "../../services/platform/git/in-process/small-bundle.ts";
-import { commitObject, newObject, treeContent } from "../../services/platform/git/objects/commit-objects.ts";
+import { commitObject, newObject } from "../../services/platform/git/objects/commit-objects.ts";
 import { packObjects } from "../../services/platform/git/objects/pack-file.ts";
+import { treeContent } from "../../services/platform/git/objects/tree-entries.ts";
 
 /** A result bundle of one new file, made without git: ten thousand calls of it would take minutes. */
 export interface RawResult {

@@ -1,7 +1,5 @@
-import { treeEntries } from "../merge/merge-disjoint.ts";
-import { treeContent } from "../objects/commit-objects.ts";
 import type { GitObject, ObjectType } from "../objects/object-reader.ts";
-import type { TreeEntry } from "../objects/tree-diff.ts";
+import { type TreeEntry, treeContent, treeEntries, treeOf } from "../objects/tree-entries.ts";
 import { oddName } from "./commit-few.ts";
 
 /** A result's objects, and what is asked of the repository. */
@@ -58,12 +56,12 @@ async function isPlainTree(walk: Walk, tree: string, before: string | undefined)
     if (walk.visits > visitsMax || entry.mode === "160000" || !isPlainName(name)) return false;
     const same = old.get(name);
     if (same?.object === entry.object && same.mode === entry.mode) continue;
-    const wanted: ObjectType = entry.mode === "40000" ? "tree" : "blob";
+    const wanted: ObjectType = treeOf(entry) === undefined ? "blob" : "tree";
     const type = walk.objects.get(entry.object)?.type;
     if ((type ?? (await walk.typeOf(entry.object))) !== wanted) return false;
     if (type === undefined) continue;
     if (wanted === "blob") walk.seen.add(entry.object);
-    else if (!(await isPlainTree(walk, entry.object, same?.mode === "40000" ? same.object : undefined))) return false;
+    else if (!(await isPlainTree(walk, entry.object, treeOf(same)))) return false;
   }
   return true;
 }

@@ -1,5 +1,5 @@
-import { type NewObject, newObject, treeContent } from "../objects/commit-objects.ts";
-import { parseTree, type TreeEntry } from "../objects/tree-diff.ts";
+import { type NewObject, newObject } from "../objects/commit-objects.ts";
+import { type TreeEntry, treeContent, treeOf } from "../objects/tree-entries.ts";
 
 /** Trees of three commits: the first is the only common ancestor of the other two that counts. */
 export interface MergeSides {
@@ -15,11 +15,6 @@ export type ReadTree = (tree: string) => Promise<ReadonlyMap<string, TreeEntry>>
 export interface DisjointMerge {
   readonly tree: string;
   readonly made: readonly NewObject[];
-}
-
-/** The entries of a tree by their names' bytes, as characters. */
-export function treeEntries(content: Buffer): ReadonlyMap<string, TreeEntry> {
-  return new Map(parseTree(content).map((entry) => [entry.name.toString("latin1"), entry]));
 }
 
 /**
@@ -53,7 +48,8 @@ async function mergeFolder(
       merged.set(name, entry);
       continue;
     }
-    if (mine === undefined || ![before ?? mine, mine, entry].every(isFolder)) return undefined;
+    if (mine === undefined || ![before ?? mine, mine, entry].every((each) => treeOf(each) !== undefined))
+      return undefined;
     // A folder that both have made is one that both have filled.
     const inner = { base: before?.object, ours: mine.object, theirs: entry.object };
     const object = await mergeFolder(readTree, inner, made);
@@ -67,8 +63,4 @@ async function mergeFolder(
 
 function isSame(a: TreeEntry | undefined, b: TreeEntry | undefined): boolean {
   return a?.mode === b?.mode && a?.object === b?.object;
-}
-
-function isFolder(entry: TreeEntry): boolean {
-  return entry.mode === "40000";
 }

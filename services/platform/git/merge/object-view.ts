@@ -2,8 +2,7 @@ import { type Repository } from "../bare-repository.ts";
 import { type CommitLines, type NewObject, parseCommit } from "../objects/commit-objects.ts";
 import { readLooseObjectSync } from "../objects/loose-object.ts";
 import type { GitObject, ObjectReader } from "../objects/object-reader.ts";
-import type { TreeEntry } from "../objects/tree-diff.ts";
-import { treeEntries } from "./merge-disjoint.ts";
+import { type TreeEntry, treeEntries, treeOf } from "../objects/tree-entries.ts";
 
 type CommitTree = CommitLines & { readonly tree: string };
 
@@ -72,8 +71,9 @@ export function createObjectView({ repository, reader, made, kept }: ObjectViewD
     for (const [name, entry] of await readTree(tree, signal)) {
       const old = before.get(name);
       if (entry.object === old?.object || entry.mode === "160000") continue;
-      if (entry.mode !== "40000") yield entry.object;
-      else yield* brought(entry.object, old?.mode === "40000" ? old.object : undefined, signal);
+      const folder = treeOf(entry);
+      if (folder === undefined) yield entry.object;
+      else yield* brought(folder, treeOf(old), signal);
     }
   }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { GitIdentity } from "../git.ts";
 import type { IndexedFile } from "../in-process/index-file.ts";
 import type { ObjectType } from "./object-reader.ts";
-import type { TreeEntry } from "./tree-diff.ts";
+import { type TreeEntry, treeContent } from "./tree-entries.ts";
 
 /** An object that is not written yet. */
 export interface NewObject {
@@ -64,25 +64,6 @@ function writeFolder(folder: Folder, trees: Map<string, NewObject>): string | un
   const tree = newObject("tree", treeContent(entries));
   trees.set(tree.name, tree);
   return tree.name;
-}
-
-/** The bytes of a tree with these entries. */
-export function treeContent(entries: readonly TreeEntry[]): Buffer {
-  // Git sorts a folder as if its name ended with a slash.
-  const keyed = entries.map((entry) => ({
-    entry,
-    key: entry.name.toString("latin1") + (entry.mode === "40000" ? "/" : ""),
-  }));
-  keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
-  const end = Buffer.of(0);
-  return Buffer.concat(
-    keyed.flatMap(({ entry: { mode, name, object } }) => [
-      Buffer.from(`${mode} `),
-      name,
-      end,
-      Buffer.from(object, "hex"),
-    ]),
-  );
 }
 
 /** What a commit names. */

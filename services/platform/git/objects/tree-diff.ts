@@ -1,45 +1,6 @@
 import { decodePath } from "../git-text.ts";
+import { type TreeEntry, treeEntries, treeOf } from "./tree-entries.ts";
 import type { ChangedFile, FileMode } from "./trees.ts";
-
-/** One line of a tree object. */
-export interface TreeEntry {
-  /** As git reads it: a folder, or a kind of file. */
-  readonly mode: FileMode | "40000";
-  readonly name: Buffer;
-  readonly object: string;
-}
-
-/** Reads a tree object. @throws Error when it is broken */
-export function parseTree(content: Buffer): TreeEntry[] {
-  const entries: TreeEntry[] = [];
-  for (let at = 0; at < content.length; ) {
-    const blank = content.indexOf(32, at);
-    const end = content.indexOf(0, blank + 1);
-    const mode = content.toString("latin1", at, Math.max(at, blank));
-    if (blank < 0 || end < 0 || end + 20 >= content.length + 1 || !/^[0-7]{1,7}$/.test(mode)) {
-      throw new Error("a tree is broken");
-    }
-    const name = content.subarray(blank + 1, end);
-    entries.push({ mode: canonicalMode(mode), name, object: content.toString("hex", end + 1, end + 21) });
-    at = end + 21;
-  }
-  return entries;
-}
-
-/** What git makes of a mode (`canon_mode` in cache.h): all that is no file, link or folder is a submodule. */
-function canonicalMode(text: string): TreeEntry["mode"] {
-  const mode = Number.parseInt(text, 8);
-  switch (mode & 0o170000) {
-    case 0o100000:
-      return (mode & 0o100) === 0 ? "100644" : "100755";
-    case 0o120000:
-      return "120000";
-    case 0o040000:
-      return "40000";
-    default:
-      return "160000";
-  }
-}
 
 /** Where trees are read, and how much of them. */
 export interface TreeDiffDeps {
@@ -93,8 +54,7 @@ async function walkTrees(
 async function entriesOf(walk: Walk, tree: string | undefined): Promise<ReadonlyMap<string, TreeEntry>> {
   if (tree === undefined) return new Map();
   walk.visits += 1;
-  const entries = parseTree(await walk.deps.readTree(tree));
-  return new Map(entries.map((entry) => [entry.name.toString("latin1"), entry]));
+  return treeEntries(await walk.deps.readTree(tree));
 }
 
 interface FileEntry {
@@ -104,10 +64,6 @@ interface FileEntry {
 
 function fileOf(entry: TreeEntry | undefined): FileEntry | undefined {
   return entry === undefined || entry.mode === "40000" ? undefined : { mode: entry.mode, object: entry.object };
-}
-
-function treeOf(entry: TreeEntry | undefined): string | undefined {
-  return entry?.mode === "40000" ? entry.object : undefined;
 }
 
 const nothing = "0".repeat(40);
