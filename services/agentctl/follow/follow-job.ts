@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isAgentdError } from "../../core/errors.ts";
 import type { Job } from "../../gen/agentd/v1/job_pb.ts";
-import { CallError } from "../../platform/grpc/status.ts";
 import { type ProgressView, progressLine } from "../output/progress.ts";
 import { hasEnded, trueCondition } from "../output/tables/job-table.ts";
 import type { Session } from "../session.ts";
+import { isAway } from "./over-losses.ts";
 
 const slotsPollMs = 2_000;
 const redrawMs = 250;
@@ -81,21 +81,12 @@ async function* changes(session: Session, name: string, signal: AbortSignal): As
         if (change.job !== undefined) yield change.job;
       }
     } catch (error) {
-      if (signal.aborted || !isAway(error)) throw error;
+      if (signal.aborted || !(isAway(error) || isAgentdError(error, "WATCH_EXPIRED"))) throw error;
       if (!isLost) session.terminal.err(`waiting for agentd at ${session.server} …\n`);
       isLost = true;
     }
     await delay(reconnectMs, undefined, { signal });
   }
-}
-
-function isAway(error: unknown): boolean {
-  if (error instanceof CallError) return error.status === "UNAVAILABLE";
-  return (
-    isAgentdError(error, "STORE_UNAVAILABLE") ||
-    isAgentdError(error, "NOT_LEADER") ||
-    isAgentdError(error, "WATCH_EXPIRED")
-  );
 }
 
 interface Display {

@@ -1,5 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Job, JobSchema } from "../../gen/agentd/v1/job_pb.ts";
+import { watchOn } from "../follow/over-losses.ts";
 import { jobTable } from "../output/tables/job-table.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
 
@@ -19,8 +20,10 @@ export const jobView: ResourceKindView<Job> = {
       return { ...page, items: jobs };
     }),
   async *watch(session, { namespace, labelSelector, fieldSelector }, resourceVersion) {
-    const request = { parent: `namespaces/${namespace}`, resourceVersion, labelSelector, fieldSelector };
-    for await (const { type, job } of session.jobs.watchJobs(request, { signal: session.signal })) {
+    const request = { parent: `namespaces/${namespace}`, labelSelector, fieldSelector };
+    const open = (version: string) =>
+      session.jobs.watchJobs({ ...request, resourceVersion: version }, { signal: session.signal });
+    for await (const { type, job } of watchOn(session, resourceVersion, open)) {
       if (job !== undefined) yield { type, item: job };
     }
   },

@@ -1,5 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Task, TaskSchema } from "../../gen/agentd/v1/task_pb.ts";
+import { watchOn } from "../follow/over-losses.ts";
 import { taskTable, taskTableFields } from "../output/tables/task-table.ts";
 import { taskWord } from "../resource-name.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
@@ -22,8 +23,10 @@ export const taskView: ResourceKindView<Task> = {
       return { ...page, items: tasks };
     }),
   async *watch(session, { namespace, labelSelector, fieldSelector }, resourceVersion) {
-    const request = { parent: `namespaces/${namespace}/jobs/-`, resourceVersion, labelSelector, fieldSelector };
-    for await (const { type, task } of session.tasks.watchTasks(request, { signal: session.signal })) {
+    const request = { parent: `namespaces/${namespace}/jobs/-`, labelSelector, fieldSelector };
+    const open = (version: string) =>
+      session.tasks.watchTasks({ ...request, resourceVersion: version }, { signal: session.signal });
+    for await (const { type, task } of watchOn(session, resourceVersion, open)) {
       if (task !== undefined) yield { type, item: task };
     }
   },

@@ -1,5 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Worker, WorkerSchema } from "../../gen/agentd/v1/worker_pb.ts";
+import { watchOn } from "../follow/over-losses.ts";
 import { workerTable } from "../output/tables/worker-table.ts";
 import { pageSize, type ResourceKindView, readPages } from "./resource-view.ts";
 
@@ -19,8 +20,10 @@ export const workerView: ResourceKindView<Worker> = {
       return { ...page, items: workers };
     }),
   async *watch(session, { labelSelector, fieldSelector }, resourceVersion) {
-    const request = { resourceVersion, labelSelector, fieldSelector };
-    for await (const { type, worker } of session.workers.watchWorkers(request, { signal: session.signal })) {
+    const request = { labelSelector, fieldSelector };
+    const open = (version: string) =>
+      session.workers.watchWorkers({ ...request, resourceVersion: version }, { signal: session.signal });
+    for await (const { type, worker } of watchOn(session, resourceVersion, open)) {
       if (worker !== undefined) yield { type, item: worker };
     }
   },

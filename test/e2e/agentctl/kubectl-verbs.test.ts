@@ -207,3 +207,42 @@ test("a watch of jobs takes selectors and ends at Ctrl-C without touching the jo
   expect(await child.ended).toBe(130);
   expect(child.stderr()).toBe("\ninterrupted: watching ended; the job goes on\n");
 });
+
+test("watches, events and logs that are followed go on over a killed coordinator, and show nothing twice", async () => {
+  const follow = (...words: string[]) =>
+    startProgram(agentctlBin, ["--server", agentd.endpoints.grpc, ...words], repository.path);
+  const ofJob = ["-l", "job=lasting"];
+  const watch = follow("get", "tasks", "-w", ...ofJob, "-o", "jsonpath={.metadata.resourceVersion}={.status.state} ");
+  const events = follow("events", "-w", "--field-selector", "job=lasting", "-o", "jsonpath={.reason} ");
+  const slow = twoTasks("lasting").replace("{{item}}'", "{{item}} [sim: slow 2000ms]'").replace("[ab].txt", "a.txt");
+  expect((await submit("apply", slow)).code).toBe(0);
+  await eventually("an attempt", () => (events.stdout().includes("Started") ? true : undefined));
+  const log = follow("logs", "-f", "lasting-a-txt");
+  await eventually("its first turn", () => (log.stdout().includes("turn 1") ? true : undefined));
+  process.kill(await agentd.pidOf("coordinator"), "SIGKILL");
+  for (const each of [watch, events, log]) {
+    await eventually("the loss", () => (each.stderr().includes("lost agentd at") ? true : undefined));
+  }
+  expect(await log.ended).toBe(0);
+  const turns = [...log.stdout().matchAll(/attempt 1, turn (\d+)/g)].map(([, turn]) => Number(turn));
+  expect(turns).toEqual(turns.map((_, index) => index + 1));
+  expect(turns.length).toBeGreaterThan(1);
+  expect((await ctl("wait", "lasting", "--timeout", "60s")).code).toBe(0);
+  await eventually("the end of all", () =>
+    watch.stdout().includes("Succeeded") && events.stdout().includes("Complete") ? true : undefined,
+  );
+  for (const each of [watch, events]) {
+    each.process.kill("SIGINT");
+    expect(await each.ended).toBe(130);
+  }
+  const versions = [...watch.stdout().matchAll(/(\d+)=/g)].map(([, version]) => Number(version));
+  expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
+  for (const reason of ["Created", "Started", "Merged", "Complete"]) {
+    expect(
+      events
+        .stdout()
+        .split(" ")
+        .filter((each) => each === reason),
+    ).toHaveLength(1);
+  }
+});

@@ -1,3 +1,4 @@
+import { watchOn } from "../../follow/over-losses.ts";
 import { eventView } from "../../kinds/event-view.ts";
 import { pageSize, readPages } from "../../kinds/resource-view.ts";
 import { type OutputFormat, outputFlag, parseOutput } from "../../output/output-format.ts";
@@ -72,8 +73,9 @@ export async function showEvents(
   if (items.length > 0 || options.watch !== true)
     await printResources(session, eventView, items, { ...how, isNamed: false });
   if (options.watch !== true) return exitCodes.done;
-  const request = { parent, fieldSelector, resourceVersion };
-  for await (const { event } of session.events.watchEvents(request, { signal: session.signal })) {
+  const open = (version: string) =>
+    session.events.watchEvents({ parent, fieldSelector, resourceVersion: version }, { signal: session.signal });
+  for await (const { event } of watchOn(session, resourceVersion, open)) {
     if (event !== undefined) await printResources(session, eventView, [event], { ...how, isNamed: true });
   }
   return exitCodes.done;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseAttempt } from "../../attempt-flag.ts";
+import { tailOn } from "../../follow/over-losses.ts";
 import { describeEnds } from "../../output/describe/attempt-ends.ts";
 import { createReplay } from "../../output/replay/replay.ts";
 import { createTurnPrinter } from "../../output/replay/turns.ts";
@@ -52,9 +53,12 @@ async function logs(session: Session, words: readonly string[], options: LogsOpt
     attempt: options.attempt ?? 0,
     follow: options.follow ?? false,
   };
+  // A server that is not there at all is an error, not one to wait for.
+  if (request.follow) await session.tasks.getTask({ name: request.name }, { signal: session.signal });
   if (options.replay === true) return await replay(session, reference, request, options.speed);
   const printer = createTurnPrinter((text) => session.terminal.out(text));
-  for await (const entry of session.tasks.tailTaskLogs(request, { signal: session.signal })) printer.show(entry);
+  const open = () => session.tasks.tailTaskLogs(request, { signal: session.signal });
+  for await (const entry of request.follow ? tailOn(session, open) : open()) printer.show(entry);
   if (!printer.hasShown()) {
     const which = options.attempt === undefined ? "" : ` of attempt ${options.attempt}`;
     session.terminal.err(`No turns${which} of ${referenceText(reference)} are recorded.\n`);
@@ -71,7 +75,8 @@ async function replay(
   const { signal, terminal } = session;
   const story = createReplay();
   const shown = new Set<number>();
-  for await (const { attempt, record } of session.tasks.tailTaskLogs({ ...request, records: true }, { signal })) {
+  const open = () => session.tasks.tailTaskLogs({ ...request, records: true }, { signal });
+  for await (const { attempt, record } of request.follow ? tailOn(session, open) : open()) {
     if (record === undefined) continue;
     const pauseMs = speed === undefined ? 0 : Math.min(pauseMsMax, story.pauseMs(record) / speed);
     if (pauseMs >= 1) await delay(pauseMs, undefined, { signal });
