@@ -1,8 +1,9 @@
 import { AgentdError, isAgentdError } from "../../core/errors.ts";
 import type { Job } from "../../core/job/job.ts";
 import { findBlocker } from "../../core/task/dispatch/dispatch-order.ts";
+import { transition } from "../../core/task/machine/task-machine.ts";
+import { taskRules } from "../../core/task/machine/task-rules.ts";
 import type { Task } from "../../core/task/task.ts";
-import { taskRules, transition } from "../../core/task/task-machine.ts";
 import type { Worker } from "../../core/worker.ts";
 import type { Assignment, ClaimReply, ClaimRequest } from "../../core/worker-protocol.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";

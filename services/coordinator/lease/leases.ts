@@ -1,6 +1,7 @@
 import { isAgentdError } from "../../core/errors.ts";
+import { transition } from "../../core/task/machine/task-machine.ts";
+import { taskRules } from "../../core/task/machine/task-rules.ts";
 import type { Task } from "../../core/task/task.ts";
-import { taskRules, transition } from "../../core/task/task-machine.ts";
 import type { AttemptRef, Heartbeat, StopSignal } from "../../core/worker-protocol.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../platform/nats/subjects.ts";

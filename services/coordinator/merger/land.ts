@@ -1,8 +1,8 @@
 import { AgentdError } from "../../core/errors.ts";
 import type { Job, JobHead } from "../../core/job/job.ts";
+import { transition } from "../../core/task/machine/task-machine.ts";
+import type { TaskRules } from "../../core/task/machine/task-rules.ts";
 import type { Task } from "../../core/task/task.ts";
-import type { TaskRules } from "../../core/task/task-machine.ts";
-import { transition } from "../../core/task/task-machine.ts";
 import type { Repository } from "../../platform/git/bare-repository.ts";
 import type { PackFile } from "../../platform/git/objects/pack-file.ts";
 import { listFirstParent } from "../../platform/git/trailers.ts";

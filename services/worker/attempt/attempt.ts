@@ -1,5 +1,5 @@
 import { noUsage } from "../../core/resource.ts";
-import { setupCheckName } from "../../core/task/task-evidence.ts";
+import { setupCheckName } from "../../core/task/machine/task-evidence.ts";
 import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import { checkResult, type GateResult } from "../gate/gate.ts";
 import { SetupError, type SetupOutput } from "../workspace/setup-cache.ts";

@@ -1,8 +1,9 @@
 import { AgentdError } from "../../../core/errors.ts";
 import { deadlineMs } from "../../../core/task/dispatch/dispatch-order.ts";
+import type { TaskEvent } from "../../../core/task/machine/task-event.ts";
+import { transition } from "../../../core/task/machine/task-machine.ts";
+import { taskRules } from "../../../core/task/machine/task-rules.ts";
 import type { Task } from "../../../core/task/task.ts";
-import type { TaskEvent } from "../../../core/task/task-machine.ts";
-import { taskRules, transition } from "../../../core/task/task-machine.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
 import type { ApiDeps } from "../api-deps.ts";

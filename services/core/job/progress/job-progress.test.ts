@@ -8,9 +8,10 @@ import {
   sampleVerify,
 } from "../../../../test/support/resource-samples.ts";
 import { findCondition, noUsage } from "../../resource.ts";
+import { setupCheckName } from "../../task/machine/task-evidence.ts";
+import { transition } from "../../task/machine/task-machine.ts";
+import { taskRules } from "../../task/machine/task-rules.ts";
 import type { Attempt, Task, TaskKind, TaskState } from "../../task/task.ts";
-import { setupCheckName } from "../../task/task-evidence.ts";
-import { taskRules, transition } from "../../task/task-machine.ts";
 import type { JobHead, JobStatus } from "../job.ts";
 import { jobProgress } from "./job-progress.ts";
 

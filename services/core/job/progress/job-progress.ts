@@ -1,9 +1,9 @@
 import { isBaseVerify } from "../../merge/merge-plan.ts";
 import type { Condition, ConditionStatus, Usage } from "../../resource.ts";
 import { addUsage, findCondition, noUsage, setCondition } from "../../resource.ts";
+import { isSetupRed, withOutput } from "../../task/machine/task-evidence.ts";
 import { isEnded } from "../../task/outcomes.ts";
 import type { Task } from "../../task/task.ts";
-import { isSetupRed, withOutput } from "../../task/task-evidence.ts";
 import { firstLine } from "../../text/bound-text.ts";
 import { countText } from "../../text/count-text.ts";
 import type { Job, JobHead, JobStatus, TaskCounts } from "../job.ts";

@@ -1,5 +1,5 @@
+import { isSetupRed } from "../../task/machine/task-evidence.ts";
 import type { Task } from "../../task/task.ts";
-import { isSetupRed } from "../../task/task-evidence.ts";
 
 /** What a job's attempts say about `workspace.setup` on its base commit. */
 export type SetupHealth =

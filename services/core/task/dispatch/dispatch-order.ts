@@ -1,8 +1,8 @@
 import type { Job, JobHead } from "../../job/job.ts";
 import { isRetryWanted } from "../../job/progress/setup-health.ts";
 import { findCondition } from "../../resource.ts";
+import { isBackOffOver } from "../machine/retry-delay.ts";
 import { isEnded } from "../outcomes.ts";
-import { isBackOffOver } from "../retry-delay.ts";
 import type { Task, TaskState } from "../task.ts";
 
 /** All that decides about the tasks of one job. */

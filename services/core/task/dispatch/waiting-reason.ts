@@ -1,7 +1,7 @@
 import { cutText } from "../../text/bound-text.ts";
 import { countText } from "../../text/count-text.ts";
+import { nameCheck, redCheck } from "../machine/task-evidence.ts";
 import type { Task } from "../task.ts";
-import { nameCheck, redCheck } from "../task-evidence.ts";
 import type { Blocker } from "./dispatch-order.ts";
 
 /** What `why` says about a task. */

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { sampleCheck, sampleJobSpec, sampleTask, sampleTimeMs } from "../../../test/support/resource-samples.ts";
-import { isAgentdError } from "../errors.ts";
-import { findCondition, noUsage } from "../resource.ts";
-import { outcomeRules, poisonDeaths, reopenLimit } from "./outcomes.ts";
-import type { Outcome, Task, TaskKind, TaskState } from "./task.ts";
-import { taskBytesMax } from "./task-bounds.ts";
-import type { AttemptEnded, TaskEvent, TaskRules } from "./task-machine.ts";
-import { taskRules, transition } from "./task-machine.ts";
+import { sampleCheck, sampleJobSpec, sampleTask, sampleTimeMs } from "../../../../test/support/resource-samples.ts";
+import { isAgentdError } from "../../errors.ts";
+import { findCondition, noUsage } from "../../resource.ts";
+import { outcomeRules, poisonDeaths, reopenLimit } from "../outcomes.ts";
+import type { Outcome, Task, TaskKind, TaskState } from "../task.ts";
+import { taskBytesMax } from "../task-bounds.ts";
+import type { AttemptEnded, TaskEvent } from "./task-event.ts";
+import { transition } from "./task-machine.ts";
+import type { TaskRules } from "./task-rules.ts";
+import { taskRules } from "./task-rules.ts";
 
 const rules: TaskRules = {
   backoffLimit: 2,

@@ -1,95 +1,15 @@
-import { AgentdError } from "../errors.ts";
-import type { JobSpec } from "../job/job.ts";
-import type { Usage } from "../resource.ts";
-import { addUsage, noUsage } from "../resource.ts";
-import { isEnded, outcomeRules, reopenLimit, verifyBackoffLimit } from "./outcomes.ts";
+import { AgentdError } from "../../errors.ts";
+import { addUsage, noUsage } from "../../resource.ts";
+import { outcomeRules, reopenLimit } from "../outcomes.ts";
+import type { Attempt, Notice, Task, TaskStatus } from "../task.ts";
+import { boundTask } from "../task-bounds.ts";
+import { closeAttempt, relabelAttempt } from "./end-attempt.ts";
+import { requireNotEnded, requireOpenAttempt, stateConflict } from "./refusals.ts";
 import { isBackOffOver, retryDelayMs } from "./retry-delay.ts";
-import type {
-  Attempt,
-  ChangedFiles,
-  CheckResult,
-  GateVerdict,
-  Notice,
-  Outcome,
-  Rewind,
-  Task,
-  TaskKind,
-  TaskStatus,
-} from "./task.ts";
-import { boundTask } from "./task-bounds.ts";
 import * as conditions from "./task-conditions.ts";
+import type { AttemptEnded, TaskEvent } from "./task-event.ts";
 import { judgeEvidence, noticeOfChecks } from "./task-evidence.ts";
-
-/** What may happen to a task. Events with an attempt are fenced by it. */
-export type TaskEvent =
-  | { readonly type: "Granted"; readonly worker: string; readonly claimId: string; readonly base: string }
-  | AttemptEnded
-  /** Its worker fell silent: the attempt is over and the task is suspected of having killed the worker. */
-  | { readonly type: "LeaseLost"; readonly attempt: number; readonly message: string; readonly usage?: Usage }
-  | { readonly type: "Landed"; readonly attempt: number; readonly commit: string }
-  | {
-      readonly type: "Reopened";
-      readonly attempt: number;
-      readonly outcome: "MergeConflict" | "VerifyFailed";
-      readonly notice: string;
-      readonly message: string;
-      /** What was run on the branch with the result merged, and its output; stays with the attempt. */
-      readonly checks?: readonly CheckResult[];
-    }
-  /** `reason` is CamelCase and goes into the conditions, for example `JobCancelled` or `DependencyFailed`. */
-  | { readonly type: "Cancelled"; readonly reason: string; readonly message: string }
-  | { readonly type: "Retried" }
-  /** As Retried; the next attempt goes on behind that turn. */
-  | { readonly type: "Rewound"; readonly to: Omit<Rewind, "since"> }
-  /** The job's activeDeadlineSeconds are over. */
-  | { readonly type: "DeadlineExceeded"; readonly message: string };
-
-/** A worker reported the end of an attempt, and the coordinator verified what it sent. */
-export interface AttemptEnded {
-  readonly type: "Ended";
-  readonly attempt: number;
-  readonly outcome: Outcome;
-  /** Required with Done of an Agent task. */
-  readonly commit?: string;
-  readonly bundle?: string;
-  readonly changed?: ChangedFiles;
-  readonly checks: readonly CheckResult[];
-  readonly usage: Usage;
-  readonly gates?: readonly GateVerdict[];
-  readonly repairs?: number;
-  readonly claimed?: string;
-  readonly message?: string;
-  /** For the next attempt's prompt; built from the red checks where absent. */
-  readonly notice?: string;
-  readonly childDied?: boolean;
-  /** Plan only: object with the command's output. */
-  readonly output?: string;
-  /** Digest of the worker's call. */
-  readonly report?: string;
-}
-
-/** What the job says about its tasks, and the two things that a pure machine cannot know itself. */
-export interface TaskRules {
-  readonly backoffLimit: number;
-  readonly allowNoChange: boolean;
-  readonly allowUnverified: boolean;
-  readonly onConflict: "Reopen" | "Fail";
-  readonly nowMs: number;
-  /** A number in [0, 1), for the jitter of back-offs. */
-  readonly random: () => number;
-}
-
-/** The rules that a job's spec sets for its tasks of that kind. */
-export function taskRules(spec: JobSpec, kind: TaskKind, nowMs: number, random: () => number): TaskRules {
-  return {
-    backoffLimit: kind === "Verify" ? verifyBackoffLimit : spec.backoffLimit,
-    allowNoChange: spec.allowNoChange,
-    allowUnverified: spec.allowUnverified,
-    onConflict: spec.merge.onConflict,
-    nowMs,
-    random,
-  };
-}
+import type { TaskRules } from "./task-rules.ts";
 
 /**
  * The task after `event`: the only place where a task's state changes.
@@ -313,41 +233,6 @@ function finish(
   return { ...kept, state, notBeforeMs: 0, finishedAtMs: rules.nowMs, ...more };
 }
 
-type Closing = Pick<AttemptEnded, "outcome" | "checks" | "usage"> & Partial<AttemptEnded>;
-
-function closeAttempt(status: TaskStatus, end: Closing, nowMs: number): readonly Attempt[] {
-  return status.attempts.map((attempt) =>
-    attempt.attempt !== status.attempt
-      ? attempt
-      : {
-          ...attempt,
-          endedAtMs: nowMs,
-          outcome: end.outcome,
-          checks: end.checks,
-          usage: end.usage,
-          ...(end.report === undefined ? {} : { report: end.report }),
-          ...(end.commit === undefined ? {} : { commit: end.commit }),
-          ...(end.bundle === undefined ? {} : { bundle: end.bundle }),
-          ...(end.changed === undefined ? {} : { changed: end.changed }),
-          ...(end.gates === undefined ? {} : { gates: end.gates }),
-          ...(end.repairs === undefined ? {} : { repairs: end.repairs }),
-          ...(end.claimed === undefined || end.claimed === "" ? {} : { claimed: end.claimed }),
-          ...(end.message === undefined || end.message === "" ? {} : { message: end.message }),
-        },
-  );
-}
-
-function relabelAttempt(
-  status: TaskStatus,
-  { outcome, message, checks = [] }: Extract<TaskEvent, { type: "Reopened" }>,
-): readonly Attempt[] {
-  return status.attempts.map((attempt) =>
-    attempt.attempt === status.attempt
-      ? { ...attempt, outcome, message, checks: [...attempt.checks, ...checks] }
-      : attempt,
-  );
-}
-
 function withoutLease(status: TaskStatus): TaskStatus {
   const { lease: _lease, ...rest } = status;
   return rest;
@@ -355,32 +240,4 @@ function withoutLease(status: TaskStatus): TaskStatus {
 
 function laterBy(nowMs: number, delayMs: number): number {
   return delayMs === 0 ? 0 : nowMs + delayMs;
-}
-
-function requireOpenAttempt(task: Task, attempt: number, state: "Running" | "Merging"): void {
-  const { status } = task;
-  if (attempt !== status.attempt) {
-    throw new AgentdError(
-      "ATTEMPT_STALE",
-      `attempt ${attempt} of task ${task.metadata.name} is not the current one (${status.attempt})`,
-      { metadata: { attempt: String(attempt), current: String(status.attempt) } },
-    );
-  }
-  if (status.state === state) return;
-  if (state === "Merging") throw stateConflict(task, "merged");
-  throw new AgentdError(
-    "ATTEMPT_STALE",
-    `attempt ${attempt} of task ${task.metadata.name} has ended; the task is ${status.state}`,
-    { metadata: { attempt: String(attempt), state: status.state } },
-  );
-}
-
-function requireNotEnded(task: Task, verb: string): void {
-  if (isEnded(task.status.state)) throw stateConflict(task, verb);
-}
-
-function stateConflict(task: Task, verb: string): AgentdError {
-  return new AgentdError("STATE_CONFLICT", `task ${task.metadata.name} is ${task.status.state} and cannot be ${verb}`, {
-    metadata: { task: task.metadata.name, state: task.status.state },
-  });
 }

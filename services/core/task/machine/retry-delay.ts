@@ -1,5 +1,5 @@
-import { outcomeRules } from "./outcomes.ts";
-import type { Outcome } from "./task.ts";
+import { outcomeRules } from "../outcomes.ts";
+import type { Outcome } from "../task.ts";
 
 const firstDelayMs = 1_000;
 const longestDelayMs = 60_000;

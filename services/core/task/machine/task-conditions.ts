@@ -1,7 +1,7 @@
-import type { Condition, ConditionStatus } from "../resource.ts";
-import { setCondition } from "../resource.ts";
-import { outcomeRules } from "./outcomes.ts";
-import type { CheckResult, Outcome, Task } from "./task.ts";
+import type { Condition, ConditionStatus } from "../../resource.ts";
+import { setCondition } from "../../resource.ts";
+import { outcomeRules } from "../outcomes.ts";
+import type { CheckResult, Outcome, Task } from "../task.ts";
 
 type Conditions = readonly Condition[];
 type Row = readonly [type: string, status: ConditionStatus, reason: string, message: string];

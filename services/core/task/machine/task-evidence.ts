@@ -1,7 +1,8 @@
-import { cutTail } from "../text/bound-text.ts";
-import { poisonDeaths } from "./outcomes.ts";
-import type { Attempt, CheckResult, Task } from "./task.ts";
-import type { AttemptEnded, TaskRules } from "./task-machine.ts";
+import { cutTail } from "../../text/bound-text.ts";
+import { poisonDeaths } from "../outcomes.ts";
+import type { Attempt, CheckResult, Task } from "../task.ts";
+import type { AttemptEnded } from "./task-event.ts";
+import type { TaskRules } from "./task-rules.ts";
 
 /**
  * The event with the outcome that the evidence supports: what a worker says decides nothing by itself. Hopeless means that
