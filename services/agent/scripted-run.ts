@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import type { ChatRequest } from "../model/chat.ts";
-import { type AgentDeps, type JudgeDone, runAgent } from "./agent-loop.ts";
+import type { AgentDeps, JudgeDone } from "./agent-contract.ts";
+import { runAgent } from "./agent-loop.ts";
 import type { AgentLimits, AgentResult } from "./agent-result.ts";
 import { fixedWindow, type ScriptStep, scriptedModel } from "./scripted-model.ts";
 import type { RebuiltRun } from "./session/rebuild.ts";

@@ -1,4 +1,5 @@
-import { type JudgeDone, runAgent } from "../../agent/agent-loop.ts";
+import type { JudgeDone } from "../../agent/agent-contract.ts";
+import { runAgent } from "../../agent/agent-loop.ts";
 import type { AgentResult } from "../../agent/agent-result.ts";
 import { createAgentTools } from "../../agent/agent-tools.ts";
 import { createRepositoryInstructions } from "../../agent/context/instructions.ts";

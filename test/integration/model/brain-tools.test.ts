@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type JudgeDone, runAgent } from "../../../services/agent/agent-loop.ts";
+import type { JudgeDone } from "../../../services/agent/agent-contract.ts";
+import { runAgent } from "../../../services/agent/agent-loop.ts";
 import type { AgentResult } from "../../../services/agent/agent-result.ts";
 import { systemPromptFor } from "../../../services/agent/prompt.ts";
 import type { TurnRecord } from "../../../services/agent/transcript.ts";
