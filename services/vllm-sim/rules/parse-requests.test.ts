@@ -53,6 +53,11 @@ test("a marker of misbehaviour may stand on the line of its request", () => {
   });
 });
 
+test("a path that may be written is no request, even where it begins with a verb", () => {
+  const text = "Rename Old to Sum in add/add.go\n\nYou may change only these paths:\n- add/add.go\n- test/**\n- update.sql";
+  expect(parseRequests(text)).toMatchObject({ requests: [{ kind: "rename", path: "add/add.go" }], unknown: [] });
+});
+
 test("a check's label is no request, even where it is a verb", () => {
   const text = "Convert var to const or let in a.js\n\nDone means that these pass:\n- test: npm test\n- format: npx x";
   expect(parseRequests(text)).toEqual({ requests: [{ kind: "varToConst", path: "a.js" }], unknown: [] });

@@ -93,10 +93,10 @@ function rule(source: string, read: (groups: Groups) => ChangeRequest): Rule {
   return [new RegExp(source, "iy"), read];
 }
 
-// A line that begins with one of these asks for a change; prose around the requests is only read past, and so is a
-// label such as `test: npm test` in the list of checks.
+// A line that begins with one of these words asks for a change. Prose around the requests is only read past, and so are a label such
+// as `test: npm test` in the list of checks, and a path such as `test/a.js` in the list of what may be written.
 const imperative =
-  /^(?:please\s+)?(add|append|change|check|convert|create|delete|document|drop|extract|fix|format|generate|implement|improve|inline|insert|make|migrate|modify|move|optimi[sz]e|port|refactor|remove|rename|replace|rewrite|run|simplify|split|test|translate|update|upgrade|write)\b(?!:)/i;
+  /^(?:please\s+)?(add|append|change|check|convert|create|delete|document|drop|extract|fix|format|generate|implement|improve|inline|insert|make|migrate|modify|move|optimi[sz]e|port|refactor|remove|rename|replace|rewrite|run|simplify|split|test|translate|update|upgrade|write)(?=\s|$)/i;
 
 /** Reads a task's text: the requests in their order, and the lines that ask for more than the rules can do. */
 export function parseRequests(task: string): ParsedTask {
