@@ -5,7 +5,7 @@ import type { Admission } from "./pool/admission.ts";
 import { type EndpointPool, hostOf } from "./pool/endpoint-pool.ts";
 import type { EffortCounts } from "./profile/effort-counts.ts";
 import { above, higher, type Ladder, type RungVerdict } from "./profile/ladder.ts";
-import { toRefusal } from "./refusal.ts";
+import { redact, toRefusal } from "./refusal.ts";
 import { type BackoffLimits, backoffMs, type ChatFailure, classifyFailure, type Verdict } from "./retry.ts";
 import type { AssembledReply } from "./stream/assemble-reply.ts";
 import type { OpenAiChat, RungTry } from "./stream/openai-chat.ts";
@@ -94,6 +94,7 @@ export async function chatUntilAnswered(
       continue;
     }
     noteFailure(core, url, failure, verdict);
+    request.onFailure?.(failureText(failure, core.secrets));
     if (isLostAnswer(failure)) {
       discarded.discardedReplies += 1;
       discarded.discardedTokens += result.ok ? result.reply.usage.outputTokens : 0;
@@ -140,6 +141,12 @@ async function runTry(
 function isLostAnswer(failure: ChatFailure): boolean {
   if (failure.kind === "brokenStream" || failure.kind === "emptyReply") return true;
   return failure.kind === "status" && (failure.status === 500 || failure.failedGeneration !== undefined);
+}
+
+/** One line for people. */
+function failureText(failure: ChatFailure, secrets: readonly string[]): string {
+  const status = failure.kind === "status" ? `HTTP ${failure.status}: ` : "";
+  return `${status}${redact(failure.message, secrets).replace(/\s+/g, " ").trim().slice(0, 300)}`;
 }
 
 /** 429 and 503 say that the endpoint lives; an empty reply does so too. */

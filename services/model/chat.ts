@@ -27,7 +27,7 @@ export type ChatMessage =
     }
   | { readonly role: "tool"; readonly toolCallId: string; readonly content: string };
 
-/** Tokens as the server counted them; zero where it did not say. */
+/** Tokens as the server counted them; a model pool estimates them by length where it did not say. */
 export interface ChatUsage {
   readonly inputTokens: number;
   /** Part of `inputTokens` that came from the prefix cache. */
@@ -57,6 +57,8 @@ export interface ChatRequest {
    * limits stand still meanwhile.
    */
   readonly onWaiting?: (isWaiting: boolean) => void;
+  /** Called after each try that failed while the call goes on, with what was wrong, in words that hold no key. */
+  readonly onFailure?: (message: string) => void;
   /**
    * Sees each piece of the answer as it comes; a returned text cuts the stream at once and frees the engine's slot. The reply then has
    * no calls, and that text as its `cutReason`.

@@ -44,6 +44,7 @@ export function toRefusal(refusal: Refusal): AgentdError {
   );
 }
 
-function redact(text: string, secrets: readonly string[]): string {
+/** `text` without the secrets, which some servers repeat. */
+export function redact(text: string, secrets: readonly string[]): string {
   return secrets.reduce((left, secret) => (secret === "" ? left : left.replaceAll(secret, "[redacted]")), text);
 }

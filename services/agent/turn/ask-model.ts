@@ -21,6 +21,8 @@ export interface Asking {
    * @throws what the model throws, but CONTEXT_OVERFLOW while the conversation can still be shortened; the signal's reason.
    */
   ask(toolChoice: "auto" | "required", signal: AbortSignal): Promise<Answer>;
+  /** How the last try went since the last answer, as the rest of a sentence; empty where none failed. */
+  readonly trouble: string;
 }
 
 /** How often the conversation is shortened before one answer: results first, then all of it, then with less of the last turns. */
@@ -34,13 +36,20 @@ export function createAsking(deps: {
   readonly model: ChatModel;
   readonly fitter: ConversationFitter;
   readonly conversation: Conversation;
-  readonly request: Omit<ChatRequest, "messages" | "toolChoice" | "onDelta">;
+  readonly request: Omit<ChatRequest, "messages" | "toolChoice" | "onFailure" | "onDelta">;
   /** Called after each call of the model, whichever way it ended. */
   onAsked(): void;
 }): Asking {
   let tokensBefore = 0;
   let messagesBefore = 0;
+  let trouble = "";
+  const onFailure = (message: string) => {
+    trouble = `; the last try to get an answer failed: ${message}`;
+  };
   return {
+    get trouble() {
+      return trouble;
+    },
     async ask(toolChoice, signal) {
       const compactions: Compaction[] = [];
       const summaries: ChatReply[] = [];
@@ -57,7 +66,8 @@ export function createAsking(deps: {
         }
         try {
           const messages = [...deps.conversation.messages];
-          const reply = await deps.model.chat({ ...request, messages, onDelta: chantGuard() }, signal);
+          const reply = await deps.model.chat({ ...request, messages, onFailure, onDelta: chantGuard() }, signal);
+          trouble = "";
           const { inputTokens, outputTokens } = reply.usage;
           tokensBefore = inputTokens === 0 ? 0 : inputTokens + outputTokens;
           messagesBefore = messages.length + 1;

@@ -56,7 +56,7 @@ export function limitReached(run: Run): Ending | undefined {
 export function deadline(run: Run): Ending {
   return {
     outcome: "DeadlineExceeded",
-    detail: `used its wall time of ${formatDuration(run.task.limits.wallMs)} (waiting for the engine not counted)`,
+    detail: `used its wall time of ${formatDuration(run.task.limits.wallMs)} (waiting for the engine not counted)${run.asking.trouble}`,
   };
 }
 

@@ -49,6 +49,22 @@ describe("arguments that are whole", () => {
     );
   });
 
+  test("lose the notes that a model trained on Claude Code adds, and nothing else that is unknown", () => {
+    const args = { file_path: "a", content: "b", count: 1 };
+    const noted = repaired(JSON.stringify({ ...args, description: "Write b", run_in_background: false }));
+    expect(JSON.parse(noted.text)).toEqual(args);
+    expect(noted).toMatchObject({ isWhole: true, repairs: ["notes"] });
+    for (const extra of [{ run_in_background: true }, { description: 1 }, { mode: "x" }, { __proto__x: "y" }]) {
+      const text = JSON.stringify({ ...args, ...extra });
+      expect(repaired(text)).toEqual({ text, isWhole: true, repairs: [] });
+    }
+    const described = {
+      ...write,
+      parameters: { ...write.parameters, properties: { description: { type: "string" } } },
+    };
+    expect(repairArguments('{"description":"kept"}', described, false).text).toBe('{"description":"kept"}');
+  });
+
   test.each([
     ["Python's words", "{'file_path': 'a', 'content': 'b', 'count': None}"],
     ["a comma too many", '{"file_path": "a", "content": "b", "count": null,}'],

@@ -24,10 +24,28 @@ export function repairArguments(raw: string, tool: ToolSchema | undefined, isCut
   const found = readObject(raw, tool, isCut);
   if (found === undefined) return { text: raw, isWhole: false, repairs: [] };
   if (tool === undefined) return { ...found, isWhole: true };
-  const value = parseJson(found.text);
+  const given = parseJson(found.text);
+  const value = withoutNotes(given, tool.parameters);
   const coerced = JSON.stringify(coerceToSchema(value, tool.parameters));
-  if (coerced === JSON.stringify(value)) return { ...found, isWhole: true };
-  return { text: coerced, isWhole: true, repairs: [...found.repairs, "types"] };
+  if (coerced === JSON.stringify(given)) return { ...found, isWhole: true };
+  const repairs = [...found.repairs, ...(value === given ? [] : ["notes"])];
+  const isCoerced = coerced !== JSON.stringify(value);
+  return { text: coerced, isWhole: true, repairs: isCoerced ? [...repairs, "types"] : repairs };
+}
+
+/**
+ * The arguments without what Claude Code's own tools take beside ours and what changes nothing: a `description` of the call for people,
+ * and a wish that is not made (`run_in_background: false`). Models that were trained on them send these whatever the schema says.
+ */
+function withoutNotes(value: unknown, schema: Readonly<Record<string, unknown>>): unknown {
+  const record = asRecord(value);
+  const properties = asRecord(schema["properties"]);
+  if (record === undefined || properties === undefined || schema["additionalProperties"] !== false) return value;
+  const isNote = (name: string, item: unknown): boolean =>
+    !Object.hasOwn(properties, name) &&
+    ((name === "description" && typeof item === "string") || (name === "run_in_background" && item === false));
+  const kept = Object.entries(record).filter(([name, item]) => !isNote(name, item));
+  return kept.length === Object.keys(record).length ? value : Object.fromEntries(kept);
 }
 
 interface Found {

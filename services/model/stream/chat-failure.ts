@@ -12,7 +12,7 @@ export function toFailure(error: unknown, hasOutput: boolean, nowMs: number): Ch
   }
   if (!(error instanceof APIError)) {
     // The body ended or was no SSE: a reset before any output is also an engine that went down.
-    return { kind: "brokenStream", message: describeCause(error) };
+    return { kind: "brokenStream", message: `the connection broke in the answer (${describeCause(error)})` };
   }
   const body = asRecord(error.error) ?? readOtherShape(error.message);
   const failure = failureOfBody(body, error.status, plainPage(error.message));
@@ -45,7 +45,7 @@ export function failureOfBody(
 }
 
 /** The words of a web page: proxies, and servers of another kind, answer with HTML. */
-function plainPage(message: string): string {
+export function plainPage(message: string): string {
   if (!/<(?:!doctype|html)\b/i.test(message)) return message;
   const text = message.replace(/<(style|script|head)\b[\s\S]{0,20000}?<\/\1>/gi, " ").replace(/<[^>]{0,2000}>/g, " ");
   return text.replace(/\s+/g, " ").trim().slice(0, 300);

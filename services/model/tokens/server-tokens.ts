@@ -1,16 +1,13 @@
-import type { ChatUsage, TokenCounter } from "../chat.ts";
+import type { TokenCounter } from "../chat.ts";
 import type { ModelProfile } from "../profile/model-profile.ts";
 import type { ModelClock } from "../stream/watchdog.ts";
 import { toWireBody } from "../stream/wire-request.ts";
 import { createServedModel, type ServedModel } from "./served-model.ts";
 import { createServerQuery, type ServerQuery } from "./server-query.ts";
-import { type CountedPrompt, createPromptCounter } from "./token-counter.ts";
+import { type CountedPrompt, createPromptCounter, type PromptCounter } from "./token-counter.ts";
 
 /** Token counts and the window of a pool's model, asked of its servers. */
-export interface ServerTokens extends TokenCounter {
-  /** Learns from an answer: what the server counted for its prompt. */
-  learn(prompt: CountedPrompt, usage: ChatUsage): void;
-}
+export interface ServerTokens extends TokenCounter, Pick<PromptCounter, "learn" | "guessUsage"> {}
 
 interface ServerTokensDeps {
   /** At least one. */
@@ -53,6 +50,7 @@ export function createServerTokens(deps: ServerTokensDeps): ServerTokens {
     },
     contextTokensMax: windowOf,
     learn: counter.learn,
+    guessUsage: counter.guessUsage,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { ChatMessage, ChatRequest, ChatUsage, TokenCount } from "../chat.ts";
+import type { ChatMessage, ChatReply, ChatRequest, ChatUsage, TokenCount } from "../chat.ts";
 import { asRecord } from "../recovery/json-text.ts";
 import type { ServerQuery } from "./server-query.ts";
 
@@ -11,6 +11,8 @@ export interface PromptCounter {
   count(prompt: CountedPrompt, query: ServerQuery, contextTokensMax: number, signal: AbortSignal): Promise<TokenCount>;
   /** Learns from an answer: what the server counted for its prompt. */
   learn(prompt: CountedPrompt, usage: ChatUsage): void;
+  /** What an answer cost whose server did not say, by the length of prompt and answer. */
+  guessUsage(prompt: CountedPrompt, reply: Pick<ChatReply, "content" | "reasoning" | "toolCalls">): ChatUsage;
 }
 
 interface PromptCounterDeps {
@@ -97,6 +99,11 @@ export function createPromptCounter(deps: PromptCounterDeps): PromptCounter {
       if (measured > 0.05 && measured < 2) ratio += (measured - ratio) * ratioShare;
       remember(prompt.affinityKey, knownOf(prompt, usage.inputTokens, usage.outputTokens));
     },
+    guessUsage: (prompt, reply) => ({
+      inputTokens: estimate(prompt),
+      cachedTokens: 0,
+      outputTokens: Math.ceil(tokensOf({ role: "assistant", ...reply }, ratio)),
+    }),
   };
 }
 

@@ -266,7 +266,11 @@ describe("a marker in the task forces a fault", () => {
   // The first silence is the engine's, the next one costs the task's own time.
   test("one that never answers ends by its wall time, and so does one whose every stream breaks", async () => {
     expect(await work(files, `${task}\n[sim: stall]`, { wallMs: 400 })).toMatchObject({ outcome: "DeadlineExceeded" });
-    expect(await work(files, `${task}\n[sim: break]`, { wallMs: 700 })).toMatchObject({ outcome: "DeadlineExceeded" });
+    const broken = await work(files, `${task}\n[sim: break]`, { wallMs: 700 });
+    expect(broken).toMatchObject({ outcome: "DeadlineExceeded" });
+    expect(broken.detail).toMatch(
+      /used its wall time of 700ms .*; the last try to get an answer failed: the connection broke/,
+    );
     expect(server.stats().running).toBe(0);
   });
 
