@@ -60,8 +60,7 @@ try {
   if (sandbox.kind === "none") logger.warn({ sandbox: "none", reason: sandbox.reason }, "sandbox: none");
   else logger.info({ sandbox: `bubblewrap ${sandbox.version}` }, "sandbox is ready");
   // A folder of its own name: workers that share a data folder must not clear away each other's trees.
-  const dataRoot = join(config.data, config.name);
-  await clearEarlierLife(dataRoot, config.name, logger, forever);
+  const dataRoot = await clearEarlierLife(join(config.data, config.name), config.name, logger, forever);
   const creds = config.creds === undefined ? undefined : await readFile(config.creds, "utf8");
   await serve(sandbox, dataRoot, creds);
 } catch (error) {

@@ -56,3 +56,26 @@ test.runIf(wrapped.length > argv.length)("of gathered mounts a command gets only
     isThere: true,
   });
 });
+
+test.runIf(wrapped.length > argv.length)(
+  "mounts are not gathered where one is already, and where there is no place for the stage",
+  () => {
+    const directory = mkdtempSync(join(tmpdir(), "agentd-mounts-"));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const module = fileURLToPath(new URL("own-mounts.ts", import.meta.url));
+    const script = `
+    import { execFileSync } from "node:child_process";
+    import { mkdirSync, writeFileSync } from "node:fs";
+    const { gatherMounts } = await import("${module}");
+    const root = (name) => ${JSON.stringify(directory)} + "/" + name;
+    for (const folder of ["taken/disk", "closed", "closed/root", "own"]) mkdirSync(root(folder), { recursive: true });
+    for (const folder of ["taken/disk", "own"]) execFileSync("mount", ["-t", "tmpfs", "none", root(folder)]);
+    writeFileSync(root("closed/.root-stage"), "");
+    const gathered = await Promise.all(["taken", "closed/root", "own"].map((name) => gatherMounts(root(name))));
+    console.log(JSON.stringify(gathered.map((mounts) => mounts !== undefined)));
+  `;
+    const node = [process.execPath, "--disable-warning=ExperimentalWarning", "--input-type=module", "-e", script];
+    const [file = "", ...args] = withOwnMounts(node);
+    expect(execFileSync(file, args, { encoding: "utf8" })).toBe("[false,false,true]\n");
+  },
+);

@@ -3,6 +3,7 @@ import { readlinkSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { mountsBelow } from "../git/worktree/overlay-mount.ts";
 
 const program = "/usr/bin/unshare";
 /** What is mounted outside later is seen inside; what is mounted inside is nobody else's. */
@@ -40,13 +41,15 @@ export interface GatheredMounts {
 }
 
 /**
- * Makes the folder a mount of itself, so that all that is mounted in it later hangs on that one; undefined where this is refused.
+ * Makes the folder, given by its real path, a mount of itself, so that all that is mounted in it later hangs on that one. Undefined where
+ * this is refused, and where something is mounted in it already (a disk of its own for the caches): commands could not be left that.
  * To be called once, by a process that {@link hasOwnMounts}.
  */
 export async function gatherMounts(directory: string): Promise<GatheredMounts | undefined> {
+  if ((await mountsBelow([directory])).some((target) => target !== directory)) return undefined;
   const stage = join(dirname(directory), `.${basename(directory)}-stage`);
-  await mkdir(stage, { recursive: true, mode: 0o700 });
   try {
+    await mkdir(stage, { recursive: true, mode: 0o700 });
     await promisify(execFile)("/usr/bin/mount", ["--bind", directory, directory], { env: {}, timeout: probeTimeoutMs });
     return { directory, stage };
   } catch {
@@ -55,7 +58,7 @@ export async function gatherMounts(directory: string): Promise<GatheredMounts | 
 }
 
 /** $1: the mount that stays, $2: the stage, $3: the folder of all of them; then the command. The folder's files stay where they are. */
-const leaveOut = `if /usr/bin/mount --bind "$1" "$2" && /usr/bin/umount -l "$3"; then /usr/bin/mount --move "$2" "$1" || exit 126; fi
+const leaveOut = `if { /usr/bin/mount --bind "$1" "$2" && /usr/bin/umount -l "$3"; } 2>/dev/null; then /usr/bin/mount --move "$2" "$1" || exit 126; fi
 cd "$1" && shift 3 && exec "$@"`;
 
 /**

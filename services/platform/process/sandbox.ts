@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -103,23 +103,49 @@ type Mount = readonly string[];
 
 /** Mounts in an order in which no mount covers a deeper one. */
 function mounts(request: SandboxRequest): Mount[] {
+  const hidden = (request.hidden ?? []).filter((path) => path !== "/" && existsSync(path)).map(realPath);
+  const covered = [...hidden, "/tmp", "/run", "/var/tmp"];
   const byPath: { path: string; mount: Mount }[] = [];
-  const add = (path: string, mount: Mount): void => {
-    byPath.push({ path, mount });
+  const add = (path: string, kind: string, source?: string): void => {
+    const at = placeAmong(covered, path);
+    byPath.push({ path: at, mount: source === undefined ? [kind, at] : [kind, source, at] });
   };
   // A mount point cannot be made below a read-only root: what does not exist needs no hiding either.
-  for (const path of ["/run", "/var/tmp"]) if (existsSync(path)) add(path, ["--tmpfs", path]);
-  for (const path of runParts) if (existsSync(path)) add(path, ["--ro-bind", path, path]);
+  for (const path of ["/run", "/var/tmp"]) if (existsSync(path)) add(path, "--tmpfs");
+  for (const path of runParts) if (existsSync(path)) add(path, "--ro-bind", path);
   for (const path of ["/etc/shadow", "/etc/gshadow"]) {
     // A worker that runs as root owns these files, with or without capabilities.
-    if (existsSync(path)) add(path, ["--ro-bind", "/dev/null", path]);
+    if (existsSync(path)) add(path, "--ro-bind", "/dev/null");
   }
-  add("/tmp", request.tmp === undefined ? ["--tmpfs", "/tmp"] : ["--bind", request.tmp, "/tmp"]);
-  for (const path of request.hidden ?? []) if (path !== "/" && existsSync(path)) add(path, ["--tmpfs", path]);
-  for (const path of request.readable ?? []) add(path, ["--ro-bind-try", path, path]);
-  for (const path of request.writable) add(path, ["--bind", path, path]);
+  if (request.tmp === undefined) add("/tmp", "--tmpfs");
+  else add("/tmp", "--bind", request.tmp);
+  for (const path of hidden) add(path, "--tmpfs");
+  for (const path of request.readable ?? []) add(path, "--ro-bind-try", path);
+  for (const path of request.writable) add(path, "--bind", path);
   // The sort is stable: of two mounts at one path the later kind wins.
   return byPath.sort((a, b) => depth(a.path) - depth(b.path)).map(({ mount }) => mount);
+}
+
+/**
+ * Where to mount what is to be seen at `path`: its real path, for bubblewrap cannot follow a link to an absolute path, as a home folder may
+ * be, while it builds the new root. In a folder that is covered there are no links left: what lies below it keeps its name.
+ */
+function placeAmong(covered: readonly string[], path: string): string {
+  if (covered.some((top) => path === top || path.startsWith(`${top}/`))) return path;
+  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+    const top = realPath(path.slice(0, end));
+    if (covered.includes(top)) return top + path.slice(end);
+  }
+  return realPath(path);
+}
+
+/** The path without links; as it is where nothing is there. */
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
 }
 
 function depth(path: string): number {

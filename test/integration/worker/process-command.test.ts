@@ -1,10 +1,10 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { createChildEnvironment } from "../../../services/platform/process/child-environment.ts";
 import {
   currentOwner,
@@ -188,6 +188,40 @@ test("without bubblewrap the sandbox says why and changes nothing", async () => 
   expect(none).toEqual({ kind: "none", reason: expect.stringMatching(/bubblewrap/) });
   const argv = ["a", "b c"];
   expect(sandboxArgv(none, { writable: [], cwd: "/", argv, network: true })).toEqual(argv);
+});
+
+test("inside the sandbox folders are hidden and shown also where links lead to them", async (context) => {
+  const sandbox = await detectSandbox(env.PATH, signal);
+  if (sandbox.kind === "none") return context.skip(sandbox.reason);
+  // Not below /tmp, which the sandbox replaces as a whole.
+  const place = await mkdtemp(join(homedir(), ".agentd-links-"));
+  onTestFinished(() => rm(place, { recursive: true, force: true }));
+  const [home, data, tools] = ["homes/me", "data", "tools/v1"].map((path) => join(place, path)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const folder of [home, join(data, "tree"), tools]) await mkdir(folder, { recursive: true });
+  for (const folder of [home, data]) await writeFile(join(folder, "secret"), "secret");
+  await writeFile(join(tools, "tool"), "tool");
+  await symlink(join(place, "homes"), join(place, "home"));
+  await symlink(data, join(place, "linked"));
+  await symlink(tools, join(home, "tools"));
+  const tree = join(place, "linked", "tree");
+  const request = {
+    writable: [tree],
+    readable: [join(place, "home", "me", "tools")],
+    hidden: [join(place, "home", "me"), join(place, "linked")],
+    network: true,
+    cwd: tree,
+  };
+  const script = `cat ../secret ${home}/secret ${data}/secret; cat ${place}/home/me/tools/tool ${home}/tools/tool; echo mine > file; pwd -P`;
+  const seen = await run(script, { cwd: tree, wrap: (argv) => sandboxArgv(sandbox, { ...request, argv }) });
+  expect(seen.output.split("\n").filter((line) => !line.includes("No such file"))).toEqual([
+    `tooltool${data}/tree`,
+    "",
+  ]);
+  expect(await readFile(join(data, "tree", "file"), "utf8")).toBe("mine\n");
 });
 
 test("inside the sandbox only the worktree can be written, secrets are hidden and no process is left", async (context) => {
