@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import type { Repository } from "../bare-repository.ts";
-import type { GitIdentity } from "../git.ts";
 import { decodePath } from "../git-text.ts";
+import type { GitIdentity } from "../hardened-git.ts";
 import { commitObject, type NewObject, newObject, treeObjects } from "../objects/commit-objects.ts";
 import { writeLooseObject } from "../objects/loose-object.ts";
 import { createObjectReader, type ObjectReader } from "../objects/object-reader.ts";

@@ -1,8 +1,8 @@
 import { AgentdError } from "../../../core/errors.ts";
 import type { Repository } from "../bare-repository.ts";
 import { objectNamePattern } from "../bare-repository.ts";
-import type { GitIdentity } from "../git.ts";
 import { decodePath, gitMessage, splitNul, visibleText } from "../git-text.ts";
+import type { GitIdentity } from "../hardened-git.ts";
 import { writeLooseObject } from "../objects/loose-object.ts";
 import { readObject } from "../objects/trees.ts";
 

@@ -3,9 +3,9 @@ import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { Repository } from "../bare-repository.ts";
 import { objectNamePattern } from "../bare-repository.ts";
-import { DEFAULT_SEARCH_PATH } from "../git.ts";
 import type { GitConversation } from "../git-conversation.ts";
 import { startConversation } from "../git-conversation.ts";
+import { DEFAULT_SEARCH_PATH } from "../hardened-git.ts";
 import { mergeTrees } from "./merge.ts";
 
 /** Whether two commits merge. For a conflict's files and words, ask `mergeTrees`. */

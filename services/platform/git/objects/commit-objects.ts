@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { GitIdentity } from "../git.ts";
+import type { GitIdentity } from "../hardened-git.ts";
 import type { IndexedFile } from "../in-process/index-file.ts";
 import type { ObjectType } from "./object-reader.ts";
 import { type TreeEntry, treeContent } from "./tree-entries.ts";
