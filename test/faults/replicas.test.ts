@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isAgentdError } from "../../services/core/errors.ts";
 import { TaskService } from "../../services/gen/agentd/v1/task_service_pb.ts";
 import { createGrpcChannel } from "../../services/platform/grpc/client.ts";
 import { CallError } from "../../services/platform/grpc/status.ts";
@@ -81,7 +82,7 @@ interface Seen {
   readonly state: string;
 }
 
-/** Watches the tasks of a job until `isEnough`, or until the server goes away. */
+/** Watches the tasks of a job, or of all (`-`), until `isEnough`, or until the server goes away. */
 async function watch(
   part: TestPart,
   job: string,
@@ -100,10 +101,20 @@ async function watch(
       if (isEnough()) return;
     }
   } catch (error) {
-    if (!(error instanceof CallError) || error.status !== "UNAVAILABLE") throw error;
+    const isGone = error instanceof CallError && error.status === "UNAVAILABLE";
+    // Killed, or told to stop.
+    if (!isGone && !isAgentdError(error, "NOT_LEADER")) throw error;
   } finally {
     ending.abort();
   }
+}
+
+/** From which a watch sees all that comes after this call. */
+async function versionOf(part: TestPart): Promise<string> {
+  await using channel = createGrpcChannel(await grpcOf(part));
+  const request = { parent: "namespaces/default/jobs/-", pageSize: 1 };
+  return (await channel.client(TaskService).listTasks(request, { signal: AbortSignal.timeout(60_000) }))
+    .resourceVersion;
 }
 
 /** Until a worker has begun a task of the job. A watch, because a list by agentctl is slow where the machine is. */
@@ -158,10 +169,20 @@ describe("two coordinators", () => {
     await second.exited;
   });
 
-  it("and their workers are started anew one after the other under load, and no attempt is lost", async () => {
+  it("and their workers are started anew one after the other under load: no attempt is lost, and no change in a watch", async () => {
     const coordinators = [stage.coordinator("a"), stage.coordinator("b")];
     await Promise.all(coordinators.map((part) => part.ready()));
     const other = (index: number): TestPart => coordinators[1 - index] as TestPart;
+    // Each watch ends with its coordinator, and goes on at the other one from what was seen last.
+    const seen: Seen[] = [];
+    const start = await versionOf(other(0));
+    let isOver = false;
+    const watching = (async () => {
+      for (let at = 0; !isOver; at = 1 - at) {
+        const from = seen.at(-1)?.version ?? start;
+        await watch(coordinators[at] as TestPart, "-", from, seen, () => isOver);
+      }
+    })();
     /** Stops a part in the middle of a job of its own, so that there is load however slow the machine is. */
     const anew = async (job: string, teller: TestPart, part: TestPart, start: () => TestPart): Promise<TestPart> => {
       await apply(teller, job, rolledGlob, "[sim: slow 500ms]");
@@ -191,6 +212,16 @@ describe("two coordinators", () => {
     expect(attempts.map(({ outcome }) => outcome)).toEqual(
       Array.from({ length: jobs.length * rolledCount }, () => "Done"),
     );
+    const succeeded = (of: readonly Seen[]) => of.filter(({ state }) => state === "Succeeded").length;
+    const all = jobs.length * rolledCount;
+    await eventually("all ends in the watch", () => (succeeded(seen) >= all ? true : undefined));
+    const replay: Seen[] = [];
+    await watch(other(0), "-", start, replay, () => succeeded(replay) >= all);
+    expect(changesOf(seen).slice(0, changesOf(replay).length)).toEqual(changesOf(replay));
+    isOver = true;
+    // One more change, for the watch to see that it is over.
+    await apply(other(0), "last-change", rolledGlob);
+    await watching;
     const { stdout } = await ctl(other(0), "fsck");
     for (const job of jobs) expect(stdout).toContain(sound(job, rolledCount));
   });
