@@ -203,6 +203,7 @@ it("explains fields as the API's definition comments them", async () => {
   expect(out).toMatch(/^ {2}run <string>\n {4}Shell command/m);
   expect((await run(["explain", "jobs", "--recursive"])).out).toMatch(/^ {6}checks <\[\]Check>\n {8}name <string>$/m);
   expect((await run(["explain", "job.spec.backoff_limit"])).out).toContain("FIELD:    backoffLimit <integer>");
+  expect((await run(["explain", "task.status"])).out.match(/What is so\./g)).toHaveLength(1);
 });
 
 it("completes verbs, flags, kinds and fixed values without a server", async () => {

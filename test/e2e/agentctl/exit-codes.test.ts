@@ -100,3 +100,19 @@ test("what the server refuses ends with 1, what cannot be meant with 2, for ever
     expect((await runInProcess([words[0] ?? "", "a b/c/d"])).code).toBe(2);
   }
 });
+
+test("what the server refuses for one of several names keeps no other from being done", async () => {
+  const env = { AGENTD_SERVER: agentd.endpoints.grpc };
+  for (const [words, out] of [
+    [["get", "-o", "name", "job/none", "job/watched"], /^job\/watched\n$/],
+    [["describe", "job/none", "job/watched"], /^Name: +watched\n/],
+    [["cancel", "job/none", "job/watched"], /^job\/watched cancelled\n$/],
+    [["suspend", "none", "watched"], /^job\/watched suspended\n$/],
+    [["delete", "none", "watched", "nobody"], /^job\/watched deleted\n$/],
+  ] as const) {
+    const ran = await runInProcess(words, env);
+    expect({ words, code: ran.code }).toEqual({ words, code: 1 });
+    expect(ran.out).toMatch(out);
+    expect(ran.err).toMatch(/^error: there is no job none/m);
+  }
+});

@@ -73,10 +73,11 @@ function messageOf(name: string | undefined): { readonly message?: MessageDoc } 
 
 function explain(path: string, isRecursive: boolean, columns: number): string {
   const { kind, field, message } = find(path);
-  const texts = [field?.text, message?.text].filter((text) => text !== undefined && text !== "");
+  // A field often says what its type says.
+  const texts = new Set([field?.text, message?.text].filter((text) => text !== undefined && text !== ""));
   const lines = [`KIND:     ${kind}`, "VERSION:  agentd/v1", ""];
   if (field !== undefined) lines.push(`FIELD:    ${field.name} <${field.type}>`, "");
-  lines.push("DESCRIPTION:", ...texts.flatMap((text) => wrap(text ?? "", columns, "  ")));
+  lines.push("DESCRIPTION:", ...[...texts].flatMap((text) => wrap(text ?? "", columns, "  ")));
   if (message === undefined) return lines.join("\n");
   lines.push("", "FIELDS:");
   if (isRecursive) return [...lines, ...tree(message, "  ", new Set([kind]))].join("\n");

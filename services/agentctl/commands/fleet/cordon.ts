@@ -1,3 +1,4 @@
+import { eachOf } from "../../each-of.ts";
 import { fullName, parseOnly } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";
@@ -25,7 +26,7 @@ export const uncordonVerb = serverVerb({
 });
 
 async function setCordon(session: Session, words: readonly string[], verb: "cordon" | "uncordon"): Promise<ExitCode> {
-  for (const reference of parseOnly(words, "worker", verb)) {
+  await eachOf(session, parseOnly(words, "worker", verb), async (reference) => {
     const name = fullName(reference, session.namespace);
     const call = { signal: session.signal };
     const isCordon = verb === "cordon";
@@ -33,11 +34,11 @@ async function setCordon(session: Session, words: readonly string[], verb: "cord
     const isSo = (before.spec?.cordoned ?? false) === isCordon && before.spec?.drainDeadline === undefined;
     if (isSo) {
       session.terminal.out(`worker/${reference.name} ${isCordon ? "cordoned already" : "is not cordoned"}\n`);
-      continue;
+      return;
     }
     if (isCordon) await session.workers.cordonWorker({ name }, call);
     else await session.workers.uncordonWorker({ name }, call);
     session.terminal.out(`worker/${reference.name} ${verb}ed\n`);
-  }
+  });
   return exitCodes.done;
 }

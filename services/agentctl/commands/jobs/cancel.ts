@@ -1,3 +1,4 @@
+import { eachOf } from "../../each-of.ts";
 import { jobStatusText, trueCondition } from "../../output/tables/job-table.ts";
 import { fullName, parseReferences, type ResourceReference, referenceText, UsageError } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
@@ -24,8 +25,9 @@ async function cancel(session: Session, words: readonly string[]): Promise<ExitC
     if (kind !== "job" && kind !== "task")
       throw new UsageError("cancel is for jobs and tasks; see `agentctl drain` for workers");
   }
-  for (const reference of references)
+  await eachOf(session, references, async (reference) => {
     session.terminal.out(`${referenceText(reference)} ${await cancelOne(session, reference)}\n`);
+  });
   return exitCodes.done;
 }
 

@@ -1,4 +1,5 @@
 import { isAgentdError } from "../../../core/errors.ts";
+import { eachOf } from "../../each-of.ts";
 import { viewOfKind } from "../../kinds/kind-views.ts";
 import { refuseSelectors } from "../../kinds/print-kinds.ts";
 import { readManifestJobs } from "../../manifest/read-jobs.ts";
@@ -41,7 +42,7 @@ export const deleteVerb = serverVerb<DeleteOptions>({
   completes: ["job", "memory"],
   async run(session, words, options) {
     const call = { signal: session.signal };
-    for (const { kind, name } of await namesOf(session, words, options)) {
+    await eachOf(session, await namesOf(session, words, options), async ({ kind, name }) => {
       const short = name.split("/").at(-1) ?? "";
       try {
         if (kind === "memory") await session.memory.deleteMemoryNote({ name }, call);
@@ -50,7 +51,7 @@ export const deleteVerb = serverVerb<DeleteOptions>({
       } catch (error) {
         if (options.ignoreNotFound !== true || !isAgentdError(error, "NOT_FOUND")) throw error;
       }
-    }
+    });
     return exitCodes.done;
   },
 });

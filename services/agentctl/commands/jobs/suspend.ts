@@ -1,3 +1,4 @@
+import { eachOf } from "../../each-of.ts";
 import { hasEnded, jobStatusText } from "../../output/tables/job-table.ts";
 import { fullName, parseOnly } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
@@ -27,12 +28,12 @@ export const resumeVerb = serverVerb({
 async function setSuspend(session: Session, words: readonly string[], verb: "suspend" | "resume"): Promise<ExitCode> {
   const suspend = verb === "suspend";
   const call = { signal: session.signal };
-  for (const reference of parseOnly(words, "job", verb)) {
+  await eachOf(session, parseOnly(words, "job", verb), async (reference) => {
     const before = await session.jobs.getJob({ name: fullName(reference, session.namespace) }, call);
     const done = suspend ? "suspended" : "resumed";
     if (before.spec?.suspend === suspend) {
       session.terminal.out(`job/${reference.name} ${suspend ? "suspended" : "running"} already\n`);
-      continue;
+      return;
     }
     const { namespace } = session;
     await session.jobs.updateJob(
@@ -47,6 +48,6 @@ async function setSuspend(session: Session, words: readonly string[], verb: "sus
       const note = `job/${reference.name} has ended (${jobStatusText(before)}): this counts once a task is retried`;
       session.terminal.err(`note: ${note}\n`);
     }
-  }
+  });
   return exitCodes.done;
 }

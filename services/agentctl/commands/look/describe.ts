@@ -1,4 +1,5 @@
 import type { Event } from "../../../gen/agentd/v1/event_pb.ts";
+import { eachOf } from "../../each-of.ts";
 import { eventBlock, eventsShown } from "../../output/describe/conditions.ts";
 import { describeJob } from "../../output/describe/describe-job.ts";
 import { describeTask } from "../../output/describe/describe-task.ts";
@@ -25,9 +26,11 @@ export const describeVerb = serverVerb({
 });
 
 async function describe(session: Session, words: readonly string[]): Promise<ExitCode> {
-  const texts: string[] = [];
-  for (const reference of parseReferences(words)) texts.push(await describeOne(session, reference));
-  session.terminal.out(`${texts.join("\n\n")}\n`);
+  let gap = "";
+  await eachOf(session, parseReferences(words), async (reference) => {
+    session.terminal.out(`${gap}${await describeOne(session, reference)}\n`);
+    gap = "\n";
+  });
   return exitCodes.done;
 }
 

@@ -1,3 +1,4 @@
+import { throwAll } from "../../each-of.ts";
 import { viewOfKind } from "../../kinds/kind-views.ts";
 import { printKinds, refuseSelectors } from "../../kinds/print-kinds.ts";
 import type { Query, ResourceKindView } from "../../kinds/resource-view.ts";
@@ -74,10 +75,16 @@ async function get(session: Session, words: readonly string[], options: GetOptio
   const how = { output, isNamed, widths, noHeaders: !options.headers, ...allOf(options) };
   // The version of a watch is read before what is shown: what changes in between is then seen twice, never missed.
   const list = !isNamed || options.watch === true ? await view.list(session, asked.query) : undefined;
-  const items = isNamed
-    ? await Promise.all(references.map((each) => view.get(session, fullName(each, session.namespace))))
-    : (list?.items ?? []);
-  await printResources(session, view, items, how);
+  const named = await Promise.allSettled(
+    references.map((each) => view.get(session, fullName(each, session.namespace))),
+  );
+  const found = named.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const items = isNamed ? found : (list?.items ?? []);
+  if (!isNamed || found.length > 0) await printResources(session, view, items, how);
+  throwAll(
+    session,
+    named.flatMap((each) => (each.status === "rejected" ? [each.reason] : [])),
+  );
   if (options.watch === true) await watch(session, asked, list?.resourceVersion ?? "", widths);
   return exitCodes.done;
 }
