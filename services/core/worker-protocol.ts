@@ -26,6 +26,7 @@ export interface ClaimRequest {
   readonly task: string;
 }
 
+/** The coordinator's answer to a claim. */
 export type ClaimReply =
   | { readonly granted: true; readonly assignment: Assignment }
   /** Not runnable now: the hint is acknowledged and forgotten, the dispatcher gives another when it is. */
@@ -120,6 +121,7 @@ export interface CompleteRequest extends AttemptRef {
   readonly memories?: readonly string[];
 }
 
+/** The task after its attempt: the worker is told, and decides nothing by it. */
 export interface CompleteReply {
   readonly state: TaskState;
 }
@@ -167,6 +169,7 @@ export interface EndpointReport {
   readonly message?: string;
 }
 
+/** An attempt that a worker works on. */
 export interface HeldAttempt extends AttemptRef {
   readonly phase: "Preparing" | "Working" | "Gate" | "Completing";
   readonly usage: Usage;

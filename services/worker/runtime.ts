@@ -28,6 +28,7 @@ import { createSetupCache } from "./workspace/setup-cache.ts";
 import { openTrees } from "./workspace/trees/open-trees.ts";
 import { workerPaths } from "./workspace/worker-paths.ts";
 
+/** What {@link createAttemptRuntime} needs. */
 export interface RuntimeDeps {
   /** For one attempt only: no tree is made ahead, and none is an overlay. Default false. */
   readonly isForOne?: boolean;

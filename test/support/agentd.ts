@@ -41,6 +41,7 @@ export interface TestAgentd extends AsyncDisposable {
   log(part: string): Promise<string>;
 }
 
+/** How agentctl is called. */
 export interface CtlOptions {
   readonly cwd?: string;
   readonly input?: string;
@@ -49,6 +50,7 @@ export interface CtlOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** What `agentd up` is started with. */
 export interface StartOptions {
   readonly workers?: number;
   readonly slots?: number;

@@ -77,10 +77,12 @@ export const answerBytesMax = 256 * 1_024;
 /** Longest command in a {@link StartedRecord}. */
 export const commandCharsMax = 1_000;
 
+/** Whether the record begins a session. */
 export function isHeader(record: SessionRecord): record is SessionHeader {
   return "kind" in record && record.kind === "session";
 }
 
+/** Whether the record tells of a command that was about to run. */
 export function isStarted(record: SessionRecord): record is StartedRecord {
   return "kind" in record && record.kind === "started";
 }

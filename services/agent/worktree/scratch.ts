@@ -14,6 +14,7 @@ export interface Scratch {
   read(path: string, bytesMax: number): Promise<Buffer | undefined>;
 }
 
+/** Where an attempt may write beside its tree. */
 export interface ScratchPlace {
   /** An existing folder. The agent's commands may change it, links included: it is treated like the tree. */
   readonly directory: string;

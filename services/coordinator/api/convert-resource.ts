@@ -36,12 +36,14 @@ export function metadataMessage(metadata: Metadata, revision: number): MessageIn
   };
 }
 
+/** A condition for the API. */
 export function conditionMessage(condition: Condition): MessageInitShape<typeof ConditionSchema> {
   const { type, status, reason, message, observedGeneration, lastTransitionAtMs } = condition;
   const lastTransitionTime = time(lastTransitionAtMs);
   return { type, status, reason, message, observedGeneration: BigInt(observedGeneration), lastTransitionTime };
 }
 
+/** Usage for the API; tokens and turns as whole numbers. */
 export function usageMessage(usage: Usage): MessageInitShape<typeof UsageSchema> {
   return {
     inputTokens: BigInt(Math.round(usage.inputTokens)),
@@ -52,6 +54,7 @@ export function usageMessage(usage: Usage): MessageInitShape<typeof UsageSchema>
   };
 }
 
+/** A check for the API. */
 export function checkMessage(check: Check): MessageInitShape<typeof CheckSchema> {
   const { name, run, timeoutMs, redOnBase = false } = check;
   return { name, run, timeout: duration(timeoutMs), redOnBase };

@@ -21,6 +21,7 @@ export interface ResumePoints {
   find(task: Task, signal: AbortSignal): Promise<Pick<Assignment, "resume" | "lost">>;
 }
 
+/** What {@link createResumePoints} needs. */
 export interface ResumePointDeps {
   readonly link: NatsLink;
   readonly repositories: Pick<JobRepositories, "withFile">;

@@ -104,6 +104,7 @@ export interface Lease {
   readonly grantedAtMs: number;
 }
 
+/** What the planner decided; no attempt changes it. */
 export interface TaskSpec {
   readonly kind: TaskKind;
   readonly index: number;
@@ -126,6 +127,7 @@ export interface VerifySubject {
   readonly tasks: readonly { readonly name: string; readonly attempt: number }[];
 }
 
+/** What became of it; changed by `transition` only. */
 export interface TaskStatus {
   readonly state: TaskState;
   /** Attempts granted so far; 0 before the first claim. The fencing token. */

@@ -54,7 +54,8 @@ test("a marker of misbehaviour may stand on the line of its request", () => {
 });
 
 test("a path that may be written is no request, even where it begins with a verb", () => {
-  const text = "Rename Old to Sum in add/add.go\n\nYou may change only these paths:\n- add/add.go\n- test/**\n- update.sql";
+  const text =
+    "Rename Old to Sum in add/add.go\n\nYou may change only these paths:\n- add/add.go\n- test/**\n- update.sql";
   expect(parseRequests(text)).toMatchObject({ requests: [{ kind: "rename", path: "add/add.go" }], unknown: [] });
 });
 

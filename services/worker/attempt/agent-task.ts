@@ -37,6 +37,7 @@ export type RunAgentTask = (
   signal: AbortSignal,
 ) => Promise<AgentResult>;
 
+/** What {@link createAgentTask} binds. */
 export interface AgentTaskDeps {
   readonly model: ChatModel;
   readonly tokens: TokenCounter;

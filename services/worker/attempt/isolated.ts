@@ -24,6 +24,7 @@ const exitGraceMs = 5_000;
 /** Clearing away after a dead child may take this long. */
 const clearTimeoutMs = 60_000;
 
+/** What attempts in child processes need. */
 export interface IsolatedDeps {
   readonly worker: string;
   /** Folder in which each child gets a data folder of its own: what it does to it hurts nobody else. */

@@ -41,6 +41,7 @@ export interface ResultSink {
   storeText(text: string, signal: AbortSignal): Promise<string>;
 }
 
+/** What {@link createResultSink} needs. */
 export interface ResultSinkDeps {
   /** Drafts of bundles lie here until they are stored. */
   readonly directory: string;

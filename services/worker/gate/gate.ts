@@ -14,6 +14,7 @@ const emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 
 const checks = metrics.counter("agentd_checks_total", "Checks that ran, by how they ended.");
 
+/** With what checks are run. */
 export interface GateDeps {
   readonly shell: Shell;
   /** Commands at once in this process: checks are heavier than agents. */

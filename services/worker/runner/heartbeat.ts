@@ -4,6 +4,7 @@ import type { EndpointReport, Heartbeat, PoolReport } from "../../core/worker-pr
 import type { CoordinatorClient } from "./coordinator-client.ts";
 import type { Runner } from "./runner.ts";
 
+/** What a heartbeat tells, and to whom. */
 export interface HeartbeatDeps {
   readonly worker: string;
   readonly version: string;

@@ -27,6 +27,7 @@ const unanswered: readonly Reason[] = ["STORE_UNAVAILABLE", "NOT_LEADER", "CONFL
 /** Pause after the queue could not be read. */
 const queueRetryMs = 1_000;
 
+/** What {@link createRunner} needs. */
 export interface RunnerDeps {
   readonly worker: string;
   readonly slots: Slots;

@@ -21,6 +21,7 @@ export interface Checkpoints {
   after(turn: TurnRecord, signal: AbortSignal): Promise<Checkpoint | undefined>;
 }
 
+/** Whose files are kept, and where. */
 export interface CheckpointDeps {
   readonly worktree: Worktree;
   /** The files as they are now; undefined where they are not kept yet. */

@@ -26,6 +26,7 @@ export interface Resumed {
   readonly checkpoint: Checkpoint | undefined;
 }
 
+/** What going on with an earlier session needs. */
 export interface ResumeDeps {
   /** Reads an object of bucket `agentd` into a file. */
   download(name: string, file: string, signal: AbortSignal): Promise<void>;

@@ -34,6 +34,7 @@ export interface AttemptSpace {
   end(): Promise<void>;
 }
 
+/** What all spaces of a worker share. */
 export interface AttemptSpaceOptions {
   /** Folder of all spaces of this worker. */
   readonly directory: string;

@@ -8,6 +8,7 @@ const run = promisify(execFile);
 /** Sweeps are at least this far apart: measuring a large cache costs a walk over it. */
 const sweepIntervalMs = 60_000;
 
+/** Where a cache lies, and how large it may be. */
 export interface CacheDirectoryOptions {
   readonly directory: string;
   /** Entries that nothing uses are removed, oldest use first, until the rest is below this. */

@@ -23,6 +23,7 @@ export interface OpenRepository {
   close(): void;
 }
 
+/** What {@link createRepositoryCache} needs. */
 export interface RepositoryCacheDeps {
   readonly cache: CacheDirectory;
   readonly objects: ObjectSource;

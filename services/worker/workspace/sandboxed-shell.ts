@@ -11,6 +11,7 @@ const tailCharactersMax = 4_096;
 /** Kept of a check's output: the buffer keeps 80 % for the end, which gives the tail even in 2-byte characters. */
 const outputBytesMax = 16_384;
 
+/** What the commands of all attempts may see. */
 export interface SandboxedShellOptions {
   readonly sandbox: Sandbox;
   /** The service's own environment, handed down from `main.ts`; children get an allow-list of it. */

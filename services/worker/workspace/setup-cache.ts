@@ -75,6 +75,7 @@ export class SetupError extends Error {
   }
 }
 
+/** What {@link createSetupCache} needs. */
 export interface SetupCacheDeps {
   readonly cache: CacheDirectory;
   /** Bounds the copies of the whole process. */

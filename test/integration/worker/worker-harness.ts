@@ -59,6 +59,7 @@ export interface StartedWorker {
   log(): string;
 }
 
+/** A worker's surroundings: NATS, a repository, and a coordinator that does what the test says. */
 export interface WorkerStand extends AsyncDisposable {
   readonly nats: TestServer;
   readonly link: NatsLink;

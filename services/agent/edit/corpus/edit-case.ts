@@ -16,6 +16,7 @@ export interface EditCase {
   readonly stage?: StageName;
 }
 
+/** A case as it is written down; without `stage`, any may find it. */
 export type Row = readonly [
   title: string,
   file: EditCase["file"],
@@ -25,9 +26,13 @@ export type Row = readonly [
   stage?: StageName,
 ];
 
+/** More than one place could be meant. */
 export const ambiguous = { refused: "ambiguous" } as const;
+/** No place is near enough. */
 export const absent = { refused: "absent" } as const;
+/** The new text stands for text that it leaves out. */
 export const placeholder = { refused: "placeholder" } as const;
+/** Nothing would change. */
 export const equal = { refused: "equal" } as const;
 
 /** The cases of one group. */

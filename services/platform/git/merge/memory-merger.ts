@@ -24,6 +24,7 @@ export interface MemoryMerger {
   finish(signal: AbortSignal): Promise<PackFile | undefined>;
 }
 
+/** Where {@link createMemoryMerger} reads. */
 export interface MemoryMergerDeps {
   readonly repository: Repository;
   readonly reader: ObjectReader;

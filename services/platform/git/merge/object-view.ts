@@ -15,6 +15,7 @@ export interface ObjectView {
   brought(tree: string, base: string | undefined, signal: AbortSignal): AsyncGenerator<string>;
 }
 
+/** What {@link createObjectView} reads. */
 export interface ObjectViewDeps {
   readonly repository: Repository;
   readonly reader: ObjectReader;

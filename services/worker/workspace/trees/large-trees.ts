@@ -20,6 +20,7 @@ export interface LargeTrees {
   release(directory: string): void;
 }
 
+/** What {@link createLargeTrees} needs. */
 export interface LargeTreesDeps {
   /** One check-out a commit, which overlays read from; undefined where there are no overlays. */
   readonly layers: CacheDirectory | undefined;

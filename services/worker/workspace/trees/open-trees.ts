@@ -11,6 +11,7 @@ import { copiedSparesMax, createTreeSource, type TreeSource } from "./tree-sourc
 const sparesMax = 32;
 const probeTimeoutMs = 30_000;
 
+/** What decides how this worker makes trees. */
 export interface OpenTreesOptions {
   readonly paths: WorkerPaths;
   readonly heavy: PQueue;

@@ -18,6 +18,7 @@ export interface SpareTrees {
   close(): Promise<void>;
 }
 
+/** What {@link createSpareTrees} needs. */
 export interface SpareTreesDeps {
   /** They lie here, on the file system of the attempts' trees. */
   readonly directory: string;

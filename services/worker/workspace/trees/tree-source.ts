@@ -24,6 +24,7 @@ export interface TreeSource {
   close(): Promise<void>;
 }
 
+/** What {@link createTreeSource} needs. */
 export interface TreeSourceOptions {
   /** Spare trees lie here, on the file system of the attempts' trees. */
   readonly directory: string;
