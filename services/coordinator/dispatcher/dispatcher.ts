@@ -1,5 +1,5 @@
 import { dispatchOrder } from "../../core/task/dispatch/dispatch-order.ts";
-import { pause } from "../../platform/lifecycle/abortable.ts";
+import { rest } from "../../platform/lifecycle/abortable.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import type { HintKind } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
@@ -111,9 +111,4 @@ async function dispatch(deps: DispatcherDeps, recent: Map<string, number>, signa
       ),
     );
   }
-}
-
-/** Resolves after the time, or when the signal aborts. */
-async function rest(delayMs: number, signal: AbortSignal): Promise<void> {
-  await pause(delayMs, signal).catch(() => undefined);
 }

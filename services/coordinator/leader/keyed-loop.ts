@@ -1,4 +1,5 @@
 import { isAgentdError } from "../../core/errors.ts";
+import { untilAborted } from "../../platform/lifecycle/abortable.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** A reconcile loop: never one key twice at a time, a failed key again after a back-off, and rest after a long look. */
@@ -99,8 +100,7 @@ export function createKeyedLoop(options: KeyedLoopOptions): KeyedLoop {
     async run(signal) {
       stopSignal = signal;
       startReady();
-      if (!signal.aborted)
-        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      await untilAborted(signal);
       for (const { timer } of delayed.values()) clearTimeout(timer);
       delayed.clear();
       ready.clear();

@@ -1,4 +1,4 @@
-import { pause } from "../../platform/lifecycle/abortable.ts";
+import { rest } from "../../platform/lifecycle/abortable.ts";
 import type { LeaderElection } from "../../platform/nats/messages/leader.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
@@ -62,6 +62,6 @@ async function keepRunning(work: LeaderWork, log: Logger, signal: AbortSignal): 
     } catch (error) {
       if (!signal.aborted) log.error({ err: error, work: work.name }, "leader work failed; starting it again");
     }
-    if (!signal.aborted) await pause(restartMs, signal).catch(() => undefined);
+    await rest(restartMs, signal);
   }
 }

@@ -1,4 +1,4 @@
-import { pause } from "../../platform/lifecycle/abortable.ts";
+import { rest } from "../../platform/lifecycle/abortable.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** Work that is repeated. */
@@ -19,6 +19,6 @@ export async function runPeriodically(periodic: Periodic, signal: AbortSignal): 
     } catch (error) {
       if (!signal.aborted) periodic.log.warn({ err: error, work: periodic.name }, "periodic work failed; trying again");
     }
-    await pause(periodic.everyMs, signal).catch(() => undefined);
+    await rest(periodic.everyMs, signal);
   }
 }

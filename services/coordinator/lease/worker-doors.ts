@@ -1,4 +1,5 @@
 import { AgentdError } from "../../core/errors.ts";
+import { untilAborted } from "../../platform/lifecycle/abortable.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import type { ServedCall } from "../../platform/nats/messages/requests.ts";
 import { serve } from "../../platform/nats/messages/requests.ts";
@@ -34,8 +35,7 @@ export async function serveWorkers(
   };
   await using _claims = serve(deps.link, subjects.allClaims, onClaim, { concurrent: claimsMax });
   await using _completes = serve(deps.link, subjects.allCompletes, onComplete, { concurrent: completionsMax });
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  await untilAborted(signal);
 }
 
 /** Hears every worker, on every replica, until it is disposed of. */

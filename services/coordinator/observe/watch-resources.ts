@@ -1,6 +1,7 @@
 import type { Job, JobHead } from "../../core/job/job.ts";
 import { isEnded } from "../../core/task/outcomes.ts";
 import type { Task } from "../../core/task/task.ts";
+import { untilAborted } from "../../platform/lifecycle/abortable.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import { type Metrics, secondsBoundaries } from "../../platform/telemetry/metrics.ts";
@@ -44,7 +45,7 @@ export async function watchResources(deps: WatchResourcesDeps, signal: AbortSign
     else if (key.startsWith(keyPrefixes.jobs)) watcher.job(value as Job | undefined);
   });
   try {
-    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    await untilAborted(signal);
   } finally {
     stop();
   }

@@ -35,3 +35,14 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/** Resolves after `ms` milliseconds, or when the signal has aborted: for loops that look at the signal themselves. */
+export async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, signal).catch(() => undefined);
+}
+
+/** Resolves when the signal has aborted. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

@@ -50,9 +50,3 @@ export function createShutdown(options: ShutdownOptions): Shutdown {
   options.signals.on("SIGINT", onSignal);
   return { draining: draining.signal, ending: ending.signal };
 }
-
-/** Resolves when the signal has aborted. */
-export async function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}

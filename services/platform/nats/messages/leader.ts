@@ -1,4 +1,4 @@
-import { pause } from "../../lifecycle/abortable.ts";
+import { rest } from "../../lifecycle/abortable.ts";
 import type { NatsLink } from "../connect.ts";
 import { casControl, readControl } from "./control.ts";
 
@@ -64,7 +64,7 @@ export function createLeaderElection(link: NatsLink, options: LeaderOptions): Le
         if (!stopping.signal.aborted) link.log.debug({ err: error }, "leader election could not reach the store");
       });
       tell();
-      await pause(renewMs * (0.8 + 0.2 * Math.random()), stopping.signal).catch(() => undefined);
+      await rest(renewMs * (0.8 + 0.2 * Math.random()), stopping.signal);
     }
   };
   const running = run();

@@ -1,6 +1,6 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
 import { createInbox, type Msg, nanos, type Subscription } from "@nats-io/nats-core";
-import { pause } from "../../lifecycle/abortable.ts";
+import { rest } from "../../lifecycle/abortable.ts";
 import type { NatsLink } from "../connect.ts";
 import { withLink } from "../connect.ts";
 
@@ -129,7 +129,7 @@ async function keepReading(link: NatsLink, options: TailOptions, state: TailStat
       if (mine === state.generation) state.generation += 1;
       link.log.debug({ err: error, stream: options.stream, failures }, "stream tail starts again");
       const waitMs = Math.min(50 * 2 ** failures, 2_000) * (0.5 + Math.random());
-      await pause(waitMs, state.stopping).catch(() => undefined);
+      await rest(waitMs, state.stopping);
     }
   }
 }
