@@ -72,6 +72,12 @@ const everyName = [
   "publish",
 ];
 
+/** Tasks by outcome, slots, queue, leases, merges and conflicts of the coordinator, turns and tokens of a worker. */
+const everyMetric = [
+  ...["tasks_ended_total", "slots_busy", "queue_age_seconds", "lease_losses_total", "merge_seconds"],
+  ...["merge_conflicts_total", "turn_seconds", "tokens_total"],
+].map((name) => `agentd_${name}`);
+
 test("a whole job is one connected trace at an OTLP receiver, through the death of a worker and the retry on another", async () => {
   await using receiver = await startOtlpReceiver();
   using repository = createRepository(files);
@@ -131,9 +137,7 @@ test("a whole job is one connected trace at an OTLP receiver, through the death 
 
   expect(receiver.headers["x-tenant"]).toBe("t-42");
   await eventually("metrics of both", () =>
-    ["agentd_turn_seconds", "agentd_lease_losses_total"].every((name) => receiver.metricNames.has(name))
-      ? true
-      : undefined,
+    everyMetric.every((name) => receiver.metricNames.has(name)) ? true : undefined,
   );
   expect(receiver.text()).not.toContain(marker);
   expect(receiver.text()).not.toContain("var a = 1");
