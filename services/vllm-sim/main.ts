@@ -18,6 +18,8 @@ const command: Command = new Command("vllm-sim")
   .description(
     "An OpenAI-compatible server with vLLM's outside and a SIMULATED model: no GPU, no weights, rules instead of thought.",
   )
+  // Wrong usage is 2, as in the other services.
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .option("--host <host>", "address to listen on (default 127.0.0.1)")
   .option("--port <port>", "0 takes a free one (default 0)", number)
   .option("--model <name>", "served model name (default vllm-sim)")

@@ -49,6 +49,27 @@ ${lines}
   for (const name of names) expect(repository.git("show", `agentd/hostile:${name}`)).toBe("let value = 1;");
 });
 
+test("a file whose name has a line break is planned, checked and merged under that name", async () => {
+  const name = "src/two\nlines.js";
+  using repository = createRepository({ [name]: "var value = 1;\n", "src/other.js": "var value = 1;\n" });
+  const manifest = manifestOf(
+    "line-break",
+    `  repository: { url: ., ref: main }
+  plan: { forEach: { glob: "src/two*.js" } }
+  template:
+    prompt: 'Run "sed -i s/var/let/ src/two*.js"'
+    writes: ["{{item}}"]
+    checks: [{ name: changed, run: "grep -q '^let value' ./{{item}}" }]
+`,
+  );
+  expect(await applyAndWait(repository.path, manifest)).toMatchObject({ code: 0 });
+  expect((await tasksOf(agentd, "line-break")).map((task) => task.metadata.name)).toEqual([
+    "line-break-src-two-lines-js",
+  ]);
+  expect(repository.git("show", `agentd/line-break:${name}`)).toBe("let value = 1;");
+  expect(repository.git("show", "agentd/line-break:src/other.js")).toBe("var value = 1;");
+});
+
 test("a repository with a submodule, CRLF files, symbolic links and executable files keeps all of them", async () => {
   using library = createRepository({ "lib.txt": "library\n" });
   using repository = createRepository({

@@ -89,7 +89,14 @@ async function prerequisites(bundleFile: string): Promise<string[]> {
 
 async function resolveCommit(directory: string, ref: string, signal: AbortSignal): Promise<string> {
   await requireRepository(directory, signal);
-  if ((await git(directory, ["rev-parse", "--is-shallow-repository"], signal)) === "true") {
+  const facts = await git(directory, ["rev-parse", "--is-shallow-repository", "--show-object-format"], signal);
+  const [isShallow, objectFormat] = facts.split("\n");
+  if (objectFormat !== "sha1") {
+    throw new RepositoryError(
+      `${directory} has object names of ${objectFormat}; agentd takes repositories with SHA-1 names only`,
+    );
+  }
+  if (isShallow === "true") {
     throw new RepositoryError(`${directory} is a shallow clone; run \`git fetch --unshallow\` first`);
   }
   const commit = await gitOrNone(
@@ -100,6 +107,11 @@ async function resolveCommit(directory: string, ref: string, signal: AbortSignal
   if (commit !== undefined) return commit;
   const hasCommits = (await gitOrNone(directory, ["rev-list", "-n", "1", "--all"], signal)) ?? "";
   if (hasCommits === "") throw new RepositoryError(`${directory} is empty: commit something first`);
+  if (ref === "HEAD") {
+    throw new RepositoryError(
+      `${directory} has its HEAD on a branch without commits; name another in spec.repository.ref`,
+    );
+  }
   throw new RepositoryError(`${directory} has no ref "${ref}"`);
 }
 

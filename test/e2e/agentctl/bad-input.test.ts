@@ -90,6 +90,19 @@ test("an empty repository is refused with what to do", async () => {
   expect(result.stderr).toContain("is empty: commit something first");
 });
 
+test("a repository whose HEAD names nothing, and one of another object format, are refused with why", async () => {
+  const everything = manifest(`  repository: { url: . }\n  plan: { forEach: { glob: "**" } }\n${template}`);
+  using unborn = createRepository({ "a.txt": "a\n" });
+  unborn.git("symbolic-ref", "HEAD", "refs/heads/other");
+  expect((await apply(everything, unborn.path)).stderr).toContain(
+    "has its HEAD on a branch without commits; name another",
+  );
+  using sha256 = createRepository({});
+  sha256.git("init", "-q", "--object-format=sha256", "new");
+  const refused = await apply(everything, join(sha256.path, "new"));
+  expect(refused.stderr).toContain("has object names of sha256; agentd takes repositories with SHA-1 names only");
+});
+
 test("a folder that is no repository is named", async () => {
   const folder = join(repository.path, "..", `no-repo-${process.pid}`);
   mkdirSync(folder, { recursive: true });

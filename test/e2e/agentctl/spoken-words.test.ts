@@ -119,7 +119,7 @@ test("files and repositories that cannot be used are named with what is wrong", 
   expect((await agentd.ctl(["--version"])).stdout).toMatch(/^agentctl \d/);
 });
 
-test("a plan whose command fails says so once", async () => {
+test("a plan whose command fails says so once, and its job can still be cancelled", async () => {
   const spec = `  repository: { url: . }
   backoffLimit: 0
   plan: { forEach: { command: "exit 7" } }
@@ -127,6 +127,8 @@ test("a plan whose command fails says so once", async () => {
 `;
   const applied = await apply(manifestOf("broken", spec), "--wait");
   expect(applied.stdout).toMatch(/^job\/broken Failed\(PlanFailed\): the plan's command exited 7$/m);
+  const cancelled = await agentd.ctl(["cancel", "job/broken"]);
+  expect(cancelled.stdout).toBe("job/broken cancelled; it had ended as Failed(PlanFailed)\n");
 });
 
 test("a watch shows every change under the columns of its list, in the form that was asked for", async () => {

@@ -5,6 +5,15 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { agentdBin, runProgram } from "../../support/agentd.ts";
 
+test("a flag that nobody knows ends every part with exit code 2 and its name", async () => {
+  for (const part of ["up", "coordinator", "worker", "vllm-sim"]) {
+    const refused = await runProgram(agentdBin, [part, "--frobnicate"]);
+    expect({ part, ...refused }).toMatchObject({ part, code: 2, stdout: "" });
+    expect(refused.stderr).toContain("unknown option '--frobnicate'");
+  }
+  expect(await runProgram(agentdBin, ["vllm-sim", "--help"])).toMatchObject({ code: 0 });
+});
+
 test("an agentd up that cannot serve says why in one sentence, and leaves no process", async () => {
   const folder = mkdtempSync(join(tmpdir(), "agentd-refused-"));
   const taken = createServer();

@@ -38,6 +38,7 @@ async function cancelOne(session: Session, reference: ResourceReference): Promis
     return "cancelled";
   }
   const job = await session.jobs.cancelJob({ name }, { signal: session.signal });
-  const had = trueCondition(job, "Complete") !== undefined || trueCondition(job, "Failed") !== undefined;
-  return had ? `had ended already: ${jobStatusText(job)}` : "cancelled";
+  if (trueCondition(job, "Complete") !== undefined) return `had ended already: ${jobStatusText(job)}`;
+  // One that failed is closed all the same: until now its tasks could be retried.
+  return trueCondition(job, "Failed") === undefined ? "cancelled" : `cancelled; it had ended as ${jobStatusText(job)}`;
 }
