@@ -8,6 +8,7 @@ import {
 import { listProcesses } from "../../../services/platform/process/reaper/process-table.ts";
 import { reapMarked } from "../../../services/platform/process/reaper/reaper.ts";
 import { runCommand } from "../../../services/platform/process/run-command.ts";
+import { withEnoughTime } from "../../support/enough-time.ts";
 
 const signal = new AbortController().signal;
 const marker = `test:agent-trouble:${process.pid}`;
@@ -69,8 +70,12 @@ test("a command that forks a daemon ends with its own end; the daemon ends with 
 });
 
 test("a command that ignores SIGTERM and closes its output is killed after its time", async () => {
-  const result = await bash("trap '' TERM HUP INT; echo here; exec >&- 2>&-; while :; do sleep 1; done", 3_000);
-  expect(result).toEqual({ content: "here\n[killed after the timeout of 3000 ms]", isError: true });
+  const command = "trap '' TERM HUP INT; echo here; exec >&- 2>&-; while :; do sleep 1; done";
+  const { result, timeoutMs } = await withEnoughTime(
+    (timeout) => bash(command, timeout),
+    ({ content }) => content.startsWith("here"),
+  );
+  expect(result).toEqual({ content: `here\n[killed after the timeout of ${timeoutMs} ms]`, isError: true });
 });
 
 test("an abort ends a command that ignores SIGTERM, and is thrown on", async () => {

@@ -17,6 +17,7 @@ import { reapMarked, reapOrphans } from "../../../services/platform/process/reap
 import type { Command, CommandResult } from "../../../services/platform/process/run-command.ts";
 import { runCommand } from "../../../services/platform/process/run-command.ts";
 import { detectSandbox, sandboxArgv } from "../../../services/platform/process/sandbox.ts";
+import { withEnoughTime } from "../../support/enough-time.ts";
 import { until } from "../../support/until.ts";
 
 const signal = new AbortController().signal;
@@ -33,6 +34,8 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 function run(shell: string, more: Partial<Command> = {}, stop = signal): Promise<CommandResult> {
   return runCommand({ run: { shell }, cwd: root, env, timeoutMs: 100_000, outputBytesMax: 10_000, ...more }, stop);
 }
+
+const hasPrinted = ({ output }: CommandResult): boolean => output !== "";
 
 /** Zombies that wait for an init process are not alive. */
 async function isAlive(pid: number): Promise<boolean> {
@@ -87,9 +90,11 @@ test("hundreds of megabytes of output leave head, notice and tail, in bounded me
 });
 
 test("a command over its time gets SIGTERM, then SIGKILL, and so does its whole group", async () => {
-  const [result, polite] = await Promise.all([
-    run("trap '' TERM; sleep 300 & echo $!; wait; sleep 300", { timeoutMs: 3_000, killGraceMs: 200 }),
-    run("trap 'echo tidy; exit 0' TERM; echo ready; sleep 300 & wait", { timeoutMs: 3_000, killGraceMs: 90_000 }),
+  const stubborn = "trap '' TERM; sleep 300 & echo $!; wait; sleep 300";
+  const tidy = "trap 'echo tidy; exit 0' TERM; echo ready; sleep 300 & wait";
+  const [{ result }, { result: polite }] = await Promise.all([
+    withEnoughTime((timeoutMs) => run(stubborn, { timeoutMs, killGraceMs: 200 }), hasPrinted),
+    withEnoughTime((timeoutMs) => run(tidy, { timeoutMs, killGraceMs: 90_000 }), hasPrinted),
   ]);
   expect(result).toMatchObject({ timedOut: true, exitCode: null, signalName: "SIGKILL" });
   expect(await isAlive(Number(result.output.trim()))).toBe(false);
