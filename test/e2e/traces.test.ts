@@ -84,7 +84,7 @@ test("a whole job is one connected trace at an OTLP receiver, through the death 
   await using agentd = await startAgentd({
     workers: 2,
     slots: 1,
-    leaseMs: 5_000,
+    leaseMs: 10_000,
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
       OTEL_EXPORTER_OTLP_HEADERS: "x-tenant=t-42",

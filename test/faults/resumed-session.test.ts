@@ -12,7 +12,7 @@ test("the attempt after a worker's kill -9 goes on at the turn where it was, and
   const effects = join(directory, "effects");
   using repository = createRepository({ "a.txt": "a\n" });
   // Without a sandbox a command reaches the file outside of its tree, which shows how often it ran.
-  await using agentd = await startAgentd({ workers: 2, slots: 1, leaseMs: 5_000, args: ["--sandbox=none"] });
+  await using agentd = await startAgentd({ workers: 2, slots: 1, leaseMs: 10_000, args: ["--sandbox=none"] });
   const steps = [1, 2, 3, 4];
   const requests = steps.map((step) => `      Run "echo ${step} >> ${effects}; echo ${step} >> a.txt"`).join("\n");
   const manifest = manifestOf(

@@ -34,8 +34,11 @@ test("a worker that is stopped past its lease and woken has its late result refu
     process.kill(pid, "SIGCONT");
   }
   const [task] = await tasksOf(agentd, "zombie");
-  expect(task?.status).toMatchObject({ state: "Succeeded", attempt: 2 });
-  expect(task?.status.attempts?.map((attempt) => attempt.outcome)).toEqual(["LeaseLost", "Done"]);
+  expect(task?.status.state).toBe("Succeeded");
+  const outcomes = task?.status.attempts?.map((attempt) => attempt.outcome) ?? [];
+  // So short a lease may be lost once more where the machine is busy.
+  expect(outcomes.at(-1)).toBe("Done");
+  expect(new Set(outcomes.slice(0, -1))).toEqual(new Set(["LeaseLost"]));
   const name = task?.metadata.name ?? "";
   await eventually("the event of the refused result", async () => {
     const { stdout } = await agentd.ctl(["describe", `task/${name}`]);
