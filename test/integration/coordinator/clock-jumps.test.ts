@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createRest } from "../../../services/coordinator/reconcile/sweep.ts";
-import type { Stage } from "../../support/coordinator-stage.ts";
-import { openStage, stageJob } from "../../support/coordinator-stage.ts";
+import type { Stage } from "../../support/stage/coordinator-stage.ts";
+import { openStage } from "../../support/stage/coordinator-stage.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 
 let stage: Stage;
 beforeEach(async () => {

@@ -3,7 +3,9 @@ import { cordonWorker, drainWorker, uncordonWorker } from "../../../services/coo
 import type { Replica } from "../../../services/coordinator/replica.ts";
 import type { Worker } from "../../../services/core/worker.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
-import { openStage, type ScriptedWorker, type Stage, stageJob } from "../../support/coordinator-stage.ts";
+import { openStage, type Stage } from "../../support/stage/coordinator-stage.ts";
+import type { ScriptedWorker } from "../../support/stage/scripted-worker.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 import { until } from "../../support/until.ts";
 
 let stage: Stage;

@@ -11,9 +11,10 @@ import { findCondition } from "../../../services/core/resource.ts";
 import type { ResourceStore } from "../../../services/platform/nats/store/store.ts";
 import { keyPrefixes } from "../../../services/platform/nats/subjects.ts";
 import { jobOf, startTestApi } from "../../support/api/api-server.ts";
-import type { Stage } from "../../support/coordinator-stage.ts";
-import { openStage, stageJob } from "../../support/coordinator-stage.ts";
 import { createRepository } from "../../support/sample-repository.ts";
+import type { Stage } from "../../support/stage/coordinator-stage.ts";
+import { openStage } from "../../support/stage/coordinator-stage.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 import { until } from "../../support/until.ts";
 
 describe("a job that has ended", () => {

@@ -8,9 +8,10 @@ import type { Worker } from "../../../services/core/worker.ts";
 import type { Assignment } from "../../../services/core/worker-protocol.ts";
 import { readEvents } from "../../../services/platform/nats/messages/events.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
-import type { Stage } from "../../support/coordinator-stage.ts";
-import { openStage, stageJob } from "../../support/coordinator-stage.ts";
 import { sampleCheck } from "../../support/resource-samples.ts";
+import type { Stage } from "../../support/stage/coordinator-stage.ts";
+import { openStage } from "../../support/stage/coordinator-stage.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 import { until } from "../../support/until.ts";
 
 let stage: Stage;

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { MemoryNote } from "../../../services/core/job/repository-memory.ts";
 import { keyPrefixes, keys } from "../../../services/platform/nats/subjects.ts";
-import type { Stage } from "../../support/coordinator-stage.ts";
-import { openStage, stageJob } from "../../support/coordinator-stage.ts";
 import { sampleCheck } from "../../support/resource-samples.ts";
+import type { Stage } from "../../support/stage/coordinator-stage.ts";
+import { openStage } from "../../support/stage/coordinator-stage.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 import { until } from "../../support/until.ts";
 
 let stage: Stage;

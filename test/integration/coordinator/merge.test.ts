@@ -5,9 +5,11 @@ import { createJobRepositories } from "../../../services/coordinator/merger/job-
 import { mergeStep } from "../../../services/coordinator/merger/merge-step.ts";
 import { findCondition } from "../../../services/core/resource.ts";
 import { createGit } from "../../../services/platform/git/git.ts";
-import type { ScriptedWorker, Stage } from "../../support/coordinator-stage.ts";
-import { openStage, stageJob } from "../../support/coordinator-stage.ts";
 import { sampleCheck } from "../../support/resource-samples.ts";
+import type { Stage } from "../../support/stage/coordinator-stage.ts";
+import { openStage } from "../../support/stage/coordinator-stage.ts";
+import type { ScriptedWorker } from "../../support/stage/scripted-worker.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 import { until } from "../../support/until.ts";
 
 let stage: Stage;

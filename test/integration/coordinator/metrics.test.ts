@@ -4,7 +4,8 @@ import { watchResources } from "../../../services/coordinator/observe/watch-reso
 import type { Replica } from "../../../services/coordinator/replica.ts";
 import { createMetrics, type Metrics } from "../../../services/platform/telemetry/metrics.ts";
 import { prometheusText } from "../../../services/platform/telemetry/prometheus-text.ts";
-import { openStage, type Stage, stageJob } from "../../support/coordinator-stage.ts";
+import { openStage, type Stage } from "../../support/stage/coordinator-stage.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 import { until } from "../../support/until.ts";
 
 let stage: Stage;

@@ -6,10 +6,11 @@ import { findCondition } from "../../../services/core/resource.ts";
 import type { ResourceStore } from "../../../services/platform/nats/store/store.ts";
 import type { TestApi } from "../../support/api/api-server.ts";
 import { startTestApi } from "../../support/api/api-server.ts";
-import type { Stage } from "../../support/coordinator-stage.ts";
-import { openStage, stageJob } from "../../support/coordinator-stage.ts";
 import { sampleJobSpec } from "../../support/resource-samples.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
+import type { Stage } from "../../support/stage/coordinator-stage.ts";
+import { openStage } from "../../support/stage/coordinator-stage.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 import { until } from "../../support/until.ts";
 
 describe("a replica that lags behind", () => {

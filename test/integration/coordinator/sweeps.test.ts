@@ -11,9 +11,10 @@ import { chunkSubject } from "../../../services/platform/nats/objects/object-for
 import { listObjects, putObject, readObject } from "../../../services/platform/nats/objects/objects.ts";
 import { openStore } from "../../../services/platform/nats/store/store.ts";
 import { keyPrefixes, keys, objectStream, streamNames } from "../../../services/platform/nats/subjects.ts";
-import type { Stage } from "../../support/coordinator-stage.ts";
-import { openStage, stageJob } from "../../support/coordinator-stage.ts";
 import { sampleCheck } from "../../support/resource-samples.ts";
+import type { Stage } from "../../support/stage/coordinator-stage.ts";
+import { openStage } from "../../support/stage/coordinator-stage.ts";
+import { stageJob } from "../../support/stage/staged-job.ts";
 import { until } from "../../support/until.ts";
 
 const log = pino({ level: "silent" });
