@@ -14,6 +14,8 @@ export interface PrintOptions {
   readonly isNamed: boolean;
   /** Before names, where resources of several kinds are printed. */
   readonly kind?: string;
+  /** A change behind what was printed: in YAML it is another document. */
+  readonly isChange?: boolean;
   /** Of the table's columns so far. */
   readonly widths?: number[];
 }
@@ -35,7 +37,8 @@ export async function printResources<T>(
       return terminal.out(`${JSON.stringify(wholeOf(view, items, options.isNamed), null, 2)}\n`);
     case "yaml": {
       const { stringify } = await import("yaml");
-      return terminal.out(stringify(wholeOf(view, items, options.isNamed), { lineWidth: 0 }));
+      const separator = options.isChange === true ? "---\n" : "";
+      return terminal.out(separator + stringify(wholeOf(view, items, options.isNamed), { lineWidth: 0 }));
     }
     case "jsonpath":
       return terminal.out(renderTemplate(output.parts, wholeOf(view, items, options.isNamed)));

@@ -129,7 +129,11 @@ test("create refuses a job that is there; suspend, resume, wait and delete end a
 });
 
 test("get prints what the API gives as YAML, JSON, names and jsonpath, and selects by label and field", async () => {
-  expect((await submit("apply", twoTasks("shown"), "--wait")).code).toBe(0);
+  const labelled = twoTasks("shown").replace(
+    /metadata: \{ name: shown/,
+    "metadata: { labels: { team: web }, name: shown",
+  );
+  expect((await submit("apply", labelled, "--wait")).code).toBe(0);
   const ofJob = ["get", "tasks", "-l", "job=shown"];
   const yaml = (await ctl(...ofJob, "-o", "yaml")).stdout;
   expect(yaml).toMatch(/^items:\n {2}- metadata:\n {6}name: shown-a-txt\n/);
@@ -151,6 +155,8 @@ test("get prints what the API gives as YAML, JSON, names and jsonpath, and selec
   const described = (await ctl("describe", "job/shown", "task/shown-a-txt", "pool/default")).stdout;
   expect(described.match(/^Conditions:/gm)).toHaveLength(2);
   expect(described).toMatch(/^Events:\n +Age +Type +Reason/m);
+  expect((await ctl("get", "job/shown", "-o", "jsonpath={.metadata.labels}")).stdout).toBe('{"team":"web"}');
+  expect(described).toMatch(/^Labels: +team=web$/m);
 });
 
 test("a worker is cordoned, uncordoned and drained, and gets no task meanwhile", async () => {

@@ -2,6 +2,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { agentctlBin, eventually, startAgentd, startProgram, type TestAgentd } from "../../support/agentd.ts";
 import { manifestOf } from "../../support/jobs.ts";
 import { createRepository, type SampleRepository } from "../../support/sample-repository.ts";
@@ -137,11 +138,12 @@ test("a watch shows every change under the columns of its list, in the form that
   const ofJob = ["get", "tasks", "-l", "job=watched", "-w"];
   const start = (...more: string[]) =>
     startProgram(agentctlBin, ["--server", agentd.endpoints.grpc, ...ofJob, ...more], repository.path);
-  const [table, names] = [start(), start("-o", "name")];
-  await eventually("both to watch", () => (table.stdout() !== "" && names.stdout() !== "" ? true : undefined));
+  const [table, names, yaml] = [start(), start("-o", "name"), start("-o", "yaml")];
+  await eventually("all to watch", () => [table, names, yaml].every((each) => each.stdout() !== "") || undefined);
   expect((await apply(suspended.replace("suspend: true", "suspend: false"), "--wait")).code).toBe(0);
   await eventually("the end in the table", () => (table.stdout().includes("Succeeded") ? true : undefined));
-  for (const { process: child, ended } of [table, names]) {
+  await eventually("the end in the YAML", () => (yaml.stdout().includes("state: Succeeded") ? true : undefined));
+  for (const { process: child, ended } of [table, names, yaml]) {
     child.kill("SIGINT");
     await ended;
   }
@@ -151,6 +153,10 @@ test("a watch shows every change under the columns of its list, in the form that
   for (const line of lines.slice(1)) expect(line.slice(column)).toMatch(/^(Pending|Running|Merging|Succeeded) /);
   expect(lines.at(-1)).toContain("Succeeded");
   expect(new Set(names.stdout().trim().split("\n"))).toEqual(new Set(["task/watched-a-name-that-is-long"]));
+  const [list, ...changes] = parseAllDocuments(yaml.stdout()).map((document) => document.toJS() as object);
+  expect(list).toHaveProperty("items");
+  for (const change of changes) expect(change).toMatchObject({ metadata: { name: "watched-a-name-that-is-long" } });
+  expect(changes.length).toBeGreaterThan(1);
 });
 
 test("resources of all namespaces stand beside the namespace that they are in", async () => {

@@ -76,7 +76,8 @@ export async function showEvents(
   const open = (version: string) =>
     session.events.watchEvents({ parent, fieldSelector, resourceVersion: version }, { signal: session.signal });
   for await (const { event } of watchOn(session, resourceVersion, open)) {
-    if (event !== undefined) await printResources(session, eventView, [event], { ...how, isNamed: true });
+    if (event !== undefined)
+      await printResources(session, eventView, [event], { ...how, isNamed: true, isChange: true });
   }
   return exitCodes.done;
 }

@@ -138,6 +138,7 @@ async function watch(session: Session, asked: Asked, resourceVersion: string, wi
     await printResources(session, view, [item], {
       output,
       isNamed: true,
+      isChange: true,
       widths,
       noHeaders: !options.headers,
       ...allOf(options),

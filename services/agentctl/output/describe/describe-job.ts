@@ -22,6 +22,16 @@ export function baseText(job: Job): string {
   return commit.startsWith(ref) ? shortCommit(commit) : `${shortCommit(commit)} ${visibleLine(ref)}`;
 }
 
+/** As a selector takes them; undefined where there are none. */
+function labelsText(job: Job): string | undefined {
+  const labels = Object.entries(job.metadata?.labels ?? {});
+  return labels.length === 0 ? undefined : labels.map(([key, value]) => `${key}=${value}`).join(",");
+}
+
+function unlessZero(count = 0): string | undefined {
+  return count === 0 ? undefined : String(count);
+}
+
 function planSource(job: Job): string | undefined {
   const plan = job.spec?.plan;
   const each = plan?.forEach;
@@ -68,12 +78,15 @@ export function describeJob(job: Job, events: readonly Event[], nowMs: number): 
   const fields = formatFields([
     ["Name", job.metadata?.name ?? ""],
     ["Namespace", job.metadata?.namespace ?? ""],
+    ["Labels", labelsText(job)],
     ["Status", jobStatusText(job)],
     ["Repository", visibleLine(job.spec?.repository?.url || job.spec?.repository?.upload || "")],
     ["Base", baseText(job)],
     ["Branch", `${job.spec?.target?.branch ?? ""} at ${shortCommit(status?.headCommit ?? "")}`],
     ["Plan", planText(job)],
     ["Tasks", countsText(job)],
+    ["Priority", unlessZero(job.spec?.priority)],
+    ["Parallelism", unlessZero(job.spec?.parallelism)],
     ["Re-opened", `${status?.reopened ?? 0}`],
     ["Usage", usageText(job)],
     ["Age", ageOf(job.metadata?.createTime, nowMs)],
