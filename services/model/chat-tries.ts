@@ -1,12 +1,13 @@
 import { AgentdError } from "../core/errors.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import type { ChatReply, ChatRequest, ReplyEffort, Rung } from "./chat.ts";
+import type { ChatFailure } from "./chat-failure.ts";
 import type { Admission } from "./pool/admission.ts";
 import { type EndpointPool, hostOf } from "./pool/endpoint-pool.ts";
 import type { EffortCounts } from "./profile/effort-counts.ts";
 import { above, higher, type Ladder, type RungVerdict } from "./profile/ladder.ts";
 import { redact, toRefusal } from "./refusal.ts";
-import { type BackoffLimits, backoffMs, type ChatFailure, classifyFailure, type Verdict } from "./retry.ts";
+import { type BackoffLimits, backoffMs, classifyFailure, type Verdict } from "./retry.ts";
 import type { AssembledReply } from "./stream/assemble-reply.ts";
 import type { OpenAiChat, RungTry } from "./stream/openai-chat.ts";
 import type { ModelClock } from "./stream/watchdog.ts";

@@ -1,4 +1,4 @@
-import type { ChatFailure } from "./retry.ts";
+import type { ChatFailure } from "./chat-failure.ts";
 
 /** Token figures of a context overflow, as far as the server's text holds them. */
 export interface Overflow {

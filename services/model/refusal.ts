@@ -1,5 +1,6 @@
 import { AgentdError } from "../core/errors.ts";
-import type { ChatFailure, RefusalKind, Verdict } from "./retry.ts";
+import type { ChatFailure } from "./chat-failure.ts";
+import type { RefusalKind, Verdict } from "./retry.ts";
 
 interface Refusal {
   readonly failure: ChatFailure;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { backoffMs, type ChatFailure, classifyFailure, readRetryAfter } from "./retry.ts";
+import type { ChatFailure } from "./chat-failure.ts";
+import { backoffMs, classifyFailure, readRetryAfter } from "./retry.ts";
 
 const status = (
   code: number,

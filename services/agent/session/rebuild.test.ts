@@ -4,7 +4,8 @@ import { type Ran, runScript } from "../scripted-run.ts";
 import type { TurnRecord } from "../transcript.ts";
 import { toolsDigest } from "../turn/conversation.ts";
 import { createTemporaryWorktree, type TemporaryWorktree } from "../worktree/temporary-worktree.ts";
-import { type Branch, branchNote, branchTo, lastPoint } from "./branch.ts";
+import { type Branch, branchTo, lastPoint } from "./branch.ts";
+import { branchNote } from "./branch-note.ts";
 import { rebuildRun } from "./rebuild.ts";
 import type { SessionHeader, StoredRecord } from "./session-record.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ChatFailure } from "../retry.ts";
+import type { ChatFailure } from "../chat-failure.ts";
 import { createServerLimits, type Feature } from "./server-limits.ts";
 
 const status = (code: number, message: string, param?: string): ChatFailure => ({

@@ -1,5 +1,5 @@
 import type { Rung } from "../chat.ts";
-import type { ChatFailure } from "../retry.ts";
+import type { ChatFailure } from "../chat-failure.ts";
 import { rungs } from "./ladder.ts";
 
 /** Something in a request that not every server takes. */

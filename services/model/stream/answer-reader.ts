@@ -1,9 +1,9 @@
 import type { ChatDelta } from "../chat.ts";
+import type { ChatFailure } from "../chat-failure.ts";
 import { asRecord, parseJson } from "../recovery/json-text.ts";
-import type { ChatFailure } from "../retry.ts";
 import { type AssembledReply, type AssemblerOptions, createReplyAssembler } from "./assemble-reply.ts";
-import { failureOfBody } from "./chat-failure.ts";
 import { createSseParser, type SseEvent } from "./sse-parser.ts";
+import { failureOfBody } from "./to-failure.ts";
 
 /** The outcome of one try at one endpoint. */
 export type ChatTry =

@@ -1,10 +1,10 @@
 import OpenAI from "openai";
 import type { ChatRequest, Rung } from "../chat.ts";
+import type { ChatFailure } from "../chat-failure.ts";
 import type { ModelProfile } from "../profile/model-profile.ts";
 import type { Feature, ServerLimits } from "../profile/server-limits.ts";
-import type { ChatFailure } from "../retry.ts";
 import { type AnswerReader, type ChatTry, createAnswerReader } from "./answer-reader.ts";
-import { toFailure } from "./chat-failure.ts";
+import { toFailure } from "./to-failure.ts";
 import { createWatchdog, type ModelClock, type Watchdog } from "./watchdog.ts";
 import { toWireBody, toWireHeaders } from "./wire-request.ts";
 

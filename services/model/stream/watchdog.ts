@@ -1,4 +1,4 @@
-import type { ChatFailure } from "../retry.ts";
+import type { ChatFailure } from "../chat-failure.ts";
 
 /** Time as the model room needs it; a test passes its own. */
 export interface ModelClock {

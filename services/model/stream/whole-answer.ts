@@ -1,4 +1,4 @@
-import { plainPage } from "./chat-failure.ts";
+import { plainPage } from "./to-failure.ts";
 
 type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
 

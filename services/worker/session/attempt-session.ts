@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentDeps } from "../../agent/agent-contract.ts";
-import { lostText } from "../../agent/session/branch.ts";
+import { lostText } from "../../agent/session/branch-note.ts";
 import type { RebuiltRun } from "../../agent/session/rebuild.ts";
 import {
   answerBytesMax,

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { branchNote, branchTo, lastTurn } from "../../agent/session/branch.ts";
+import { branchTo, lastTurn } from "../../agent/session/branch.ts";
+import { branchNote } from "../../agent/session/branch-note.ts";
 import { filesBefore } from "../../agent/session/files-before.ts";
 import { type RebuiltRun, rebuildRun } from "../../agent/session/rebuild.ts";
 import type { StoredRecord } from "../../agent/session/session-record.ts";

@@ -14,7 +14,7 @@ import { parseTree } from "../objects/tree-entries.ts";
 import type { ChangedFile } from "../objects/trees.ts";
 import { parseHeader } from "./bundle.ts";
 import { withQuarantine } from "./quarantine.ts";
-import type { ResultClaim } from "./result-bundle.ts";
+import type { ResultClaim } from "./result-claim.ts";
 
 /** Bounds of a small result: all of it is looked at in memory. */
 const packedBytesMax = 1024 * 1024;

@@ -1,6 +1,7 @@
 import { APIConnectionError, APIError } from "openai";
+import type { ChatFailure } from "../chat-failure.ts";
 import { asRecord, asText, parseJson } from "../recovery/json-text.ts";
-import { type ChatFailure, readRetryAfter } from "../retry.ts";
+import { readRetryAfter } from "../retry.ts";
 
 /** Turns whatever the SDK or the stream threw into a failure. */
 export function toFailure(error: unknown, hasOutput: boolean, nowMs: number): ChatFailure {
