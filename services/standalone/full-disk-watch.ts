@@ -49,7 +49,8 @@ export async function createFullDiskWatch(options: FullDiskWatchOptions): Promis
   };
 }
 
-async function freeBytesOf(path: string): Promise<number> {
+/** Bytes that may still be written to the file system of `path`. */
+export async function freeBytesOf(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(path);
   return bavail * bsize;
 }

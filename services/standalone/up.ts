@@ -8,6 +8,7 @@ import { findNatsServer } from "../platform/nats/server/find-nats-server.ts";
 import type { Logger } from "../platform/telemetry/log.ts";
 import type { UpConfig } from "./config.ts";
 import { type DataDirectory, openDataDirectory, workerNames, writeJson } from "./data-directory.ts";
+import { explainStart } from "./explain-start.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { type NatsPart, superviseNats } from "./nats-part.ts";
 import { coordinatorPart, type PartContext, simulatedModel, simulatorPart, workerPart } from "./parts.ts";
@@ -95,25 +96,12 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
     return { endpoints, stop };
   } catch (error) {
     await stop({ hurry: AbortSignal.abort(), kill: AbortSignal.timeout(config.values.stopMs) });
-    throw await explain(error, config, data);
+    throw await explainStart(error, { data: data.path, logs: data.logs });
   }
 }
 
 function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
-}
-
-/** A part that ended before it was ready has said why in its log: its last line is the reason. */
-async function explain(error: unknown, config: UpConfig, data: DataDirectory): Promise<Error> {
-  const failure = error instanceof Error ? error : new Error(String(error));
-  if ((failure as NodeJS.ErrnoException).code === "ENOSPC") {
-    return new Error(`The disk of ${config.values.data} is full.`, { cause: error });
-  }
-  if (!/was not ready|before it was ready/.test(failure.message)) return failure;
-  const log = join(data.logs, `${failure.message.split(" ")[0]}.log`);
-  const last = (await readFile(log, "utf8").catch(() => "")).trimEnd().split("\n").at(-1) ?? "";
-  const reason = last.startsWith("error: ") ? `: ${last.slice("error: ".length)}` : "";
-  return new Error(`${failure.message}${reason}; its log: ${log}`, { cause: error });
 }
 
 async function startNats(
