@@ -40,7 +40,7 @@ export async function createTemporaryWorktree(
     async use(name, args) {
       const verdict = tools.check({ id: "1", name, arguments: JSON.stringify(args) });
       if ("problem" in verdict) throw new Error(verdict.problem);
-      return tools.run(verdict.valid, AbortSignal.timeout(30_000));
+      return tools.run(verdict.valid, AbortSignal.timeout(110_000));
     },
     [Symbol.asyncDispose]: () => rm(parent, { recursive: true, force: true }),
   };

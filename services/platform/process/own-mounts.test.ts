@@ -29,8 +29,8 @@ test.runIf(wrapped.length > argv.length)("of gathered mounts a command gets only
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const module = fileURLToPath(new URL("own-mounts.ts", import.meta.url));
   const script = `
-    import { execFileSync } from "node:child_process";
-    import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+    import { execFileSync, spawnSync } from "node:child_process";
+    import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
     const { gatherMounts, withoutOtherMounts } = await import("${module}");
     const root = ${JSON.stringify(directory)} + "/root";
     const tree = (name) => root + "/trees/" + name;
@@ -45,7 +45,11 @@ test.runIf(wrapped.length > argv.length)("of gathered mounts a command gets only
     const command = ["/bin/sh", "-c", "pwd; ls . ../one ../two ../../beside; grep -c $0/ /proc/self/mountinfo; touch made", root];
     const [program, ...words] = withoutOtherMounts(mounts, tree("two"), command);
     const seen = execFileSync(program, words, { encoding: "utf8" });
-    console.log(JSON.stringify({ seen, isMade: existsSync(tree("two") + "/made"), isThere: existsSync(tree("one") + "/file") }));
+    rmdirSync(mounts.stage);
+    const [same, ...rest] = withoutOtherMounts(mounts, tree("two"), ["/bin/sh", "-c", "cat file ../one/file"]);
+    const without = spawnSync(same, rest, { encoding: "utf8" });
+    const [isMade, isThere] = [tree("two") + "/made", tree("one") + "/file"].map((path) => existsSync(path));
+    console.log(JSON.stringify({ seen, isMade, isThere, refused: without.stdout + without.stderr }));
   `;
   const node = [process.execPath, "--disable-warning=ExperimentalWarning", "--input-type=module", "-e", script];
   const [file = "", ...args] = withOwnMounts(node);
@@ -54,6 +58,8 @@ test.runIf(wrapped.length > argv.length)("of gathered mounts a command gets only
     seen: `${trees}/two\n../../beside\n\n.:\nfile\n\n../one:\n\n../two:\nfile\n1\n`,
     isMade: true,
     isThere: true,
+    // A refusal half-way is no matter of the command's: it sees all of them.
+    refused: "twoone",
   });
 });
 

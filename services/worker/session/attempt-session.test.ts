@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(110_000);
 const reply = (content: string) => ({
   requestDigest: "d",
   reply: {

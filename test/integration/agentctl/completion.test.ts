@@ -18,7 +18,7 @@ beforeAll(async () => {
   const uid = "11111111-1111-4111-8111-111111111111";
   const job = { key: keys.job("default", "shown"), value: sampleJob({ uid, name: "shown" }), expected: 0 };
   const head = { key: keys.head(uid), value: sampleHead({ uid, job: "shown" }), expected: 0 };
-  await api.store.commit([job, head], AbortSignal.timeout(10_000));
+  await api.store.commit([job, head], AbortSignal.timeout(110_000));
   const path = `${folder}${delimiter}${process.env["PATH"] ?? ""}`;
   env = { PATH: path, AGENTD_SERVER: api.address, AGENTD_CONFIG: "/nonexistent/config.yaml" };
 });
