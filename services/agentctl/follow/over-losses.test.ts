@@ -16,7 +16,7 @@ function sessionOf() {
 }
 
 /** A server that gives one list after the other, each ended by its error. */
-function serverOf<T>(...answers: readonly { readonly gives: readonly T[]; readonly then?: Error }[]) {
+function serverOf<T>(...answers: readonly { readonly gives: readonly T[]; readonly ends?: Error }[]) {
   const asked: string[] = [];
   let next = 0;
   async function* open(version = ""): AsyncGenerator<T> {
@@ -24,7 +24,7 @@ function serverOf<T>(...answers: readonly { readonly gives: readonly T[]; readon
     const answer = answers[next];
     next += 1;
     for (const each of answer?.gives ?? []) yield await Promise.resolve(each);
-    if (answer?.then !== undefined) throw answer.then;
+    if (answer?.ends !== undefined) throw answer.ends;
   }
   return { asked, open };
 }
@@ -39,8 +39,8 @@ it("a watch goes on behind the last change that it gave, says once that the serv
   const { said, session } = sessionOf();
   const change = (resourceVersion: string) => ({ resourceVersion });
   const server = serverOf(
-    { gives: [change("5"), change("6")], then: away },
-    { gives: [], then: new AgentdError("NOT_LEADER", "stopping") },
+    { gives: [change("5"), change("6")], ends: away },
+    { gives: [], ends: new AgentdError("NOT_LEADER", "stopping") },
     { gives: [change("9")] },
   );
   expect(await all(watchOn(session, "4", server.open))).toEqual(["5", "6", "9"].map(change));
@@ -50,7 +50,7 @@ it("a watch goes on behind the last change that it gave, says once that the serv
 
 it("a watch whose changes are no longer stored ends with that", async () => {
   const { session } = sessionOf();
-  const server = serverOf({ gives: [], then: new AgentdError("WATCH_EXPIRED", "list again") });
+  const server = serverOf({ gives: [], ends: new AgentdError("WATCH_EXPIRED", "list again") });
   await expect(all(watchOn(session, "4", server.open))).rejects.toMatchObject({ reason: "WATCH_EXPIRED" });
 });
 
@@ -58,8 +58,8 @@ it("a log that is given again from the beginning of an attempt is not shown twic
   const { session } = sessionOf();
   const entry = (attempt: number, text: string) => ({ attempt, text });
   const server = serverOf(
-    { gives: [entry(1, "a"), entry(1, "b"), entry(2, "c")], then: away },
-    { gives: [entry(2, "c"), entry(2, "d")], then: away },
+    { gives: [entry(1, "a"), entry(1, "b"), entry(2, "c")], ends: away },
+    { gives: [entry(2, "c"), entry(2, "d")], ends: away },
     { gives: [entry(2, "c"), entry(2, "d"), entry(3, "e")] },
   );
   expect((await all(tailOn(session, server.open))).map(({ text }) => text)).toEqual(["a", "b", "c", "d", "e"]);
