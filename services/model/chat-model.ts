@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Logger } from "../platform/telemetry/log.ts";
-import type { ChatModel, ModelTraits, TokenCounter } from "./chat.ts";
+import type { ChatModel, ChatReply, ChatRequest, ModelTraits, TokenCounter } from "./chat.ts";
 import { type ChatCore, chatUntilAnswered } from "./chat-tries.ts";
 import { linkSignals } from "./link-signals.ts";
 import { createAdmission } from "./pool/admission.ts";
@@ -126,12 +126,7 @@ export function createChatModel(deps: ChatModelDeps): ChatModelPool {
       const linked = linkSignals(signal, closing.signal);
       const waiting = createWaitingFlag(request.onWaiting, (change) => (waitingCount += change));
       try {
-        const reply = await chatUntilAnswered(core, request, waiting, linked.signal);
-        const { inputTokens, outputTokens } = reply.usage;
-        // The caller's limit of tokens has to hold on a server that counts nothing, too.
-        if (inputTokens + outputTokens === 0) return { ...reply, usage: tokens.guessUsage(request, reply) };
-        tokens.learn(request, reply.usage);
-        return reply;
+        return withUsage(tokens, request, await chatUntilAnswered(core, request, waiting, linked.signal));
       } finally {
         waiting.set({ isHeldUp: false, isUnanswered: false });
         linked.unlink();
@@ -147,6 +142,14 @@ export function createChatModel(deps: ChatModelDeps): ChatModelPool {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function withUsage(tokens: ServerTokens, request: ChatRequest, reply: ChatReply): ChatReply {
+  const { inputTokens, outputTokens } = reply.usage;
+  // The caller's limit of tokens has to hold on a server that counts nothing, too.
+  if (inputTokens + outputTokens === 0) return { ...reply, usage: tokens.guessUsage(request, reply) };
+  tokens.learn(request, reply.usage);
+  return reply;
 }
 
 function describeEndpoints(pool: EndpointPool): Pick<ChatModelSnapshot, "endpoints" | "engineMessage"> {

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { AgentdError } from "../../../core/errors.ts";
 import type { Repository } from "../bare-repository.ts";
 import { hasCommit, isAncestor, objectNamePattern } from "../bare-repository.ts";
-import type { ObjectReader } from "../objects/object-reader.ts";
 import { createObjectReader } from "../objects/object-reader.ts";
 import type { ChangedFile } from "../objects/trees.ts";
 import { changedFiles } from "../objects/trees.ts";
