@@ -5,7 +5,7 @@ import type { AgentOutcome } from "../agent-result.ts";
 import type { Ledger } from "../context/ledger.ts";
 import type { Guards } from "../guards/guards.ts";
 import type { PendingAnswer } from "../session/branch.ts";
-import type { RunCounts, TurnSession } from "../transcript.ts";
+import type { RunCounts } from "../transcript.ts";
 import type { Asking } from "./ask-model.ts";
 import type { Conversation } from "./conversation.ts";
 import type { WallBudget } from "./wall-budget.ts";
@@ -22,7 +22,7 @@ export interface Run extends Writable<Omit<RunCounts, "usedMs">> {
   readonly signal: AbortSignal;
   turns: number;
   usage: ChatUsage;
-  /** Of the present turn, as {@link TurnSession} has them. */
+  /** Of the present turn, as `TurnSession` has them. */
   notes: string;
   nudge: string;
   /** Answered before this life began; used up by the first turn. */

@@ -4,7 +4,7 @@ import { admitJob } from "../../../core/job/admission/job-admission.ts";
 import type { Job, JobHead } from "../../../core/job/job.ts";
 import { parseJobName, parseNamespace } from "../../../core/resource-name.ts";
 import type { Job as JobMessage } from "../../../gen/agentd/v1/job_pb.ts";
-import type { JobService } from "../../../gen/agentd/v1/job_service_pb.ts";
+import type { JobService, WatchJobsRequest } from "../../../gen/agentd/v1/job_service_pb.ts";
 import type { ServiceImpl } from "../../../platform/grpc/service-definition.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
@@ -74,18 +74,8 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
       };
     },
     watchJobs(request, { signal }) {
-      const { parent, job, resourceVersion } = request;
-      const namespace = parseNamespace("parent", parent, true);
-      const scope = {
-        prefix: prefixOf(namespace),
-        isInScope: ({ metadata }: Job) => job === "" || metadata.name === job,
-        ...selection(request, jobFields),
-        isNew: ({ status }: Job) => status.observedGeneration === 0,
-        resourceVersion,
-        bookmarkMs: deps.bookmarkMs ?? 10_000,
-        show: changeMessage,
-      };
-      return watchChanges(store, scope, signal);
+      const bookmarkMs = deps.bookmarkMs ?? 10_000;
+      return watchChanges(store, { ...watched(request), bookmarkMs, show: changeMessage }, signal);
     },
     async cancelJob({ name }, { signal }) {
       return message(await cancelJob(deps, parseJobName("name", name), signal));
@@ -98,6 +88,17 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
       const { differences, commits, tasks } = await fsckJob(deps, parseJobName("name", name), signal);
       return { differences: [...differences], commits, tasks };
     },
+  };
+}
+
+function watched(request: WatchJobsRequest) {
+  const { parent, job, resourceVersion } = request;
+  return {
+    prefix: prefixOf(parseNamespace("parent", parent, true)),
+    isInScope: ({ metadata }: Job) => job === "" || metadata.name === job,
+    ...selection(request, jobFields),
+    isNew: ({ status }: Job) => status.observedGeneration === 0,
+    resourceVersion,
   };
 }
 

@@ -3,7 +3,7 @@ import type { JobName } from "../../../core/resource-name.ts";
 import { parseJobName, parseTaskName } from "../../../core/resource-name.ts";
 import type { Task } from "../../../core/task/task.ts";
 import { TaskSchema } from "../../../gen/agentd/v1/task_pb.ts";
-import type { TaskService } from "../../../gen/agentd/v1/task_service_pb.ts";
+import type { TaskService, WatchTasksRequest } from "../../../gen/agentd/v1/task_service_pb.ts";
 import type { ServiceImpl } from "../../../platform/grpc/service-definition.ts";
 import type { Entry, ResourceStore } from "../../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
@@ -63,20 +63,8 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
       };
     },
     watchTasks(request, { signal }) {
-      const { parent, resourceVersion } = request;
-      const of = parseJobName("parent", parent, true);
-      // A name is watched as long as it means this job: a job that takes the name later is another one.
-      const uid = of.job === "-" || of.namespace === "-" ? undefined : findJob(store, of).value.metadata.uid;
-      const scope = {
-        prefix: uid === undefined ? keyPrefixes.tasks : keyPrefixes.tasksOf(uid),
-        isInScope: (task: Task) => isShown(task) && isIn(task, of),
-        ...selection(request, taskFields),
-        isNew: ({ status }: Task) => status.attempt === 0 && status.state === "Pending",
-        resourceVersion,
-        bookmarkMs: deps.bookmarkMs ?? 10_000,
-        show: changeMessage,
-      };
-      return watchChanges(store, scope, signal);
+      const bookmarkMs = deps.bookmarkMs ?? 10_000;
+      return watchChanges(store, { ...watched(store, request), bookmarkMs, show: changeMessage }, signal);
     },
     async retryTask({ name }, { signal }) {
       return message(await retryTask(deps, find(name), signal));
@@ -97,6 +85,19 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
       const { summary, details } = deps.waiting.explain(task.value, job.value);
       return { summary, details: [...details] };
     },
+  };
+}
+
+function watched(store: ResourceStore, request: WatchTasksRequest) {
+  const of = parseJobName("parent", request.parent, true);
+  // A name is watched as long as it means this job: a job that takes the name later is another one.
+  const uid = of.job === "-" || of.namespace === "-" ? undefined : findJob(store, of).value.metadata.uid;
+  return {
+    prefix: uid === undefined ? keyPrefixes.tasks : keyPrefixes.tasksOf(uid),
+    isInScope: (task: Task) => isShown(task) && isIn(task, of),
+    ...selection(request, taskFields),
+    isNew: ({ status }: Task) => status.attempt === 0 && status.state === "Pending",
+    resourceVersion: request.resourceVersion,
   };
 }
 

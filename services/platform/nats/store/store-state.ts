@@ -36,21 +36,10 @@ export function createStoreState(limits: ChangeLogLimits, logger: Logger): Store
   const mirror = createMirror();
   const log = createChangeLog(limits);
   const fences: StoreState["fences"] = new Map();
-  const listeners = new Set<(change: Change) => void>();
+  const listeners = createListeners(logger);
   const waiters = new Set<PromiseWithResolvers<void> & { readonly revision: number }>();
   let closed: { readonly reason: unknown } | undefined;
 
-  const tell = (changes: readonly Change[]): void => {
-    for (const change of changes) {
-      for (const listener of [...listeners]) {
-        try {
-          listener(change);
-        } catch (error) {
-          logger.error({ err: error, key: change.key }, "a listener of the store failed");
-        }
-      }
-    }
-  };
   const wake = (isAnew: boolean): void => {
     for (const waiter of [...waiters]) {
       if (waiter.revision > log.revision && !isAnew) continue;
@@ -78,13 +67,13 @@ export function createStoreState(limits: ChangeLogLimits, logger: Logger): Store
       });
       log.append(items);
       wake(false);
-      tell(changes);
+      listeners.tell(changes);
     },
     replace(next, revision) {
       const changes = replaceAll(mirror, fences, next, revision);
       log.reset(revision);
       wake(true);
-      tell(changes);
+      listeners.tell(changes);
     },
     async woken(revision, signal) {
       if (closed !== undefined) throw closed.reason;
@@ -100,9 +89,31 @@ export function createStoreState(limits: ChangeLogLimits, logger: Logger): Store
       closed ??= { reason };
       for (const waiter of waiters) waiter.reject(reason);
     },
-    onChange(listener) {
+    onChange: listeners.add,
+  };
+}
+
+/** A listener that throws harms neither the others nor the store. */
+function createListeners(logger: Logger): {
+  readonly add: StoreState["onChange"];
+  readonly tell: (changes: readonly Change[]) => void;
+} {
+  const listeners = new Set<(change: Change) => void>();
+  return {
+    add(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    tell(changes) {
+      for (const change of changes) {
+        for (const listener of [...listeners]) {
+          try {
+            listener(change);
+          } catch (error) {
+            logger.error({ err: error, key: change.key }, "a listener of the store failed");
+          }
+        }
+      }
     },
   };
 }
