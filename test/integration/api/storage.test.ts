@@ -111,7 +111,10 @@ describe("a store with little room", () => {
       expect(refused).toMatchObject({ reason: "LIMIT_EXCEEDED" });
     }
     const remove = () => small.jobs.deleteJob({ name: `${parent}/jobs/one` }, call);
-    expect(await refusal(remove())).toMatchObject({ reason: "LIMIT_EXCEEDED" });
+    await expect(remove()).rejects.toMatchObject({
+      reason: "LIMIT_EXCEEDED",
+      message: expect.stringContaining("the store is full") as string,
+    });
     const sweep = createHistorySweep({ link: small.link, store: small.store, log: small.deps.log });
     // The first look removes nothing: what was written since the last one stays.
     await sweep(signal);

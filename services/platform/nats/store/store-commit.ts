@@ -158,7 +158,11 @@ function refusal(messages: readonly Message[], ack: Ack): AgentdError {
   const text = `${ack.error?.description ?? "no sequence in the answer"} (JetStream ${ack.error?.err_code ?? "?"})`;
   const what = messages[0]?.key ?? "";
   const code = ack.error?.err_code;
-  if (code === apiCodes.storeFailed || code === apiCodes.maxPayload || code === apiCodes.batchTooLarge) {
+  if (code === apiCodes.storeFailed) {
+    const full = `writing ${what}: the store is full (${text}); earlier states that make room are removed within a minute`;
+    return new AgentdError("LIMIT_EXCEEDED", full, { metadata: { outcome: "none", key: what } });
+  }
+  if (code === apiCodes.maxPayload || code === apiCodes.batchTooLarge) {
     return new AgentdError("LIMIT_EXCEEDED", `writing ${what}: ${text}`, { metadata: { outcome: "none", key: what } });
   }
   const isNothingWritten = code === apiCodes.batchIncomplete || ack.error?.code === 400;
