@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { newTask } from "../../../services/coordinator/planner/new-task.ts";
 import { createPlanner } from "../../../services/coordinator/planner/planner.ts";
@@ -121,6 +122,18 @@ describe("creating jobs", () => {
   it("refuses an empty repository", async () => {
     using empty = createRepository({});
     expect((await refusal(create("x", {}, empty.path))).reason).toBe("REF_NOT_FOUND");
+  });
+
+  it("refuses a glob that matches a name which no task can say, until it is left out", async () => {
+    using odd = createRepository({ "src/a.ts": "a" });
+    const blob = odd.git("rev-parse", "main:src/a.ts");
+    const entry = Buffer.from(`100644 ${blob}\tsrc/b\xff.ts\0`, "latin1");
+    execFileSync("git", ["-C", odd.path, "update-index", "-z", "--index-info"], { input: entry });
+    odd.git("commit", "-q", "-m", "Add a name that is not UTF-8");
+    const on = (exclude: readonly string[]) =>
+      create("x", { plan: { forEach: { glob: "src/*.ts", exclude } } }, odd.path);
+    expect(await refusal(on([]))).toMatchObject({ reason: "INVALID_SPEC", fields: ["spec.plan.forEach.glob"] });
+    expect((await on(["src/b*"])).status?.total).toBe(1);
   });
 
   it("refuses a taken name and a reserved branch, and frees both with the delete", async () => {

@@ -9,7 +9,7 @@ import { countText } from "../../../core/text/count-text.ts";
 import type { Repository } from "../../../platform/git/bare-repository.ts";
 import { isAncestor, resolveRef } from "../../../platform/git/bare-repository.ts";
 import { gitMessage } from "../../../platform/git/git-text.ts";
-import { listFiles } from "../../../platform/git/objects/trees.ts";
+import { listFiles, type TreeFile } from "../../../platform/git/objects/trees.ts";
 import { fetchFromUrl, remoteBranch } from "../../../platform/git/remote.ts";
 import { getObject } from "../../../platform/nats/objects/objects.ts";
 import { memoryKeyOf } from "../../memory/repository-memory.ts";
@@ -72,7 +72,8 @@ async function resolve(deps: ResolveDeps, job: AdmittedJob, signal: AbortSignal)
   const memory = key === undefined ? {} : { memoryKey: key };
   if (spec.plan.kind === "command") return { repository, base, ...memory };
   const files = spec.plan.kind === "glob" ? await filesAt(repository, commit, signal) : [];
-  const items = planItems(job.name, spec.plan, { files });
+  const items = planItems(job.name, spec.plan, { files: files.map(({ path }) => path) });
+  refuseUnnameable(files, items);
   checkItems(job, items, `${ref} (${commit.slice(0, 7)})`, files.length);
   return { repository, base, items, ...memory };
 }
@@ -172,9 +173,18 @@ async function rootCommit(repository: Repository, commit: string, signal: AbortS
 }
 
 /** Regular files: an agent has nothing to do with a submodule or a symbolic link. */
-async function filesAt(repository: Repository, commit: string, signal: AbortSignal): Promise<readonly string[]> {
+async function filesAt(repository: Repository, commit: string, signal: AbortSignal): Promise<readonly TreeFile[]> {
   const files = await listFiles(repository, commit, signal);
-  return files.filter(({ mode }) => mode === "100644" || mode === "100755").map(({ path }) => path);
+  return files.filter(({ mode }) => mode === "100644" || mode === "100755");
+}
+
+/** A task on a file whose name is no text could never name it, in a prompt, in `writes` or in a check. */
+function refuseUnnameable(files: readonly TreeFile[], items: readonly PlannedItem[]): void {
+  const unnameable = new Set(files.filter(({ isText }) => !isText).map(({ path }) => path));
+  const first = unnameable.size === 0 ? undefined : items.find(({ item }) => unnameable.has(item));
+  if (first === undefined) return;
+  const message = `matches ${first.item}, whose name is not UTF-8: no task can name it; leave it out with spec.plan.forEach.exclude`;
+  throw fieldError("INVALID_SPEC", "spec.plan.forEach.glob", message);
 }
 
 function checkItems(job: AdmittedJob, items: readonly PlannedItem[], where: string, files: number): void {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { AgentdError, isAgentdError } from "../../../core/errors.ts";
 import type { Repository } from "../bare-repository.ts";
 import { decodePath, splitNul } from "../git-text.ts";
@@ -9,6 +10,8 @@ export type FileMode = "100644" | "100755" | "120000" | "160000";
 /** One file of a commit. */
 export interface TreeFile {
   readonly path: string;
+  /** The name is UTF-8; else `path` only shows it and cannot be used to open the file. */
+  readonly isText: boolean;
   readonly mode: FileMode;
   readonly object: string;
   /** Bytes; 0 for a submodule. */
@@ -35,7 +38,8 @@ export async function listFiles(repository: Repository, commit: string, signal: 
     const tab = record.indexOf(9);
     const [mode = "", , object = "", size = "0"] = record.subarray(0, tab).toString("latin1").split(/ +/);
     const sizeBytes = size === "-" ? 0 : Number(size);
-    return { path: decodePath(record.subarray(tab + 1)), mode: mode as FileMode, object, sizeBytes };
+    const name = record.subarray(tab + 1);
+    return { path: decodePath(name), isText: isUtf8(name), mode: mode as FileMode, object, sizeBytes };
   });
 }
 
