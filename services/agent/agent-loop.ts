@@ -1,4 +1,5 @@
 import { isAgentdError } from "../core/errors.ts";
+import { noChatUsage } from "../model/chat.ts";
 import type { AgentDeps, AgentTask } from "./agent-contract.ts";
 import type { AgentResult } from "./agent-result.ts";
 import { createConversationFitter } from "./context/keep-fitting.ts";
@@ -55,7 +56,7 @@ export async function runAgent(deps: AgentDeps, task: AgentTask, signal: AbortSi
     guards: resume?.guards ?? createGuards(),
     signal: AbortSignal.any([signal, wall.signal]),
     turns: resume?.turns ?? 0,
-    usage: resume?.usage ?? { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
+    usage: resume?.usage ?? noChatUsage,
     ...counts,
     notes: "",
     nudge: "",

@@ -54,15 +54,6 @@ export const noCounts: RunCounts = {
   usedMs: 0,
 };
 
-/** The tokens of both. */
-export function addChatUsage(a: ChatUsage, b: ChatUsage): ChatUsage {
-  return {
-    inputTokens: a.inputTokens + b.inputTokens,
-    cachedTokens: a.cachedTokens + b.cachedTokens,
-    outputTokens: a.outputTokens + b.outputTokens,
-  };
-}
-
 /** What it takes beside the rest of a turn's record to go on behind it. */
 export interface TurnSession {
   /** As {@link TurnRecord.requestDigest}, after the turn. */

@@ -35,6 +35,18 @@ export interface ChatUsage {
   readonly outputTokens: number;
 }
 
+/** Nothing asked yet. */
+export const noChatUsage: ChatUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+
+/** The tokens of both. */
+export function addChatUsage(a: ChatUsage, b: ChatUsage): ChatUsage {
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+  };
+}
+
 /** A piece of an answer while it comes in. */
 export interface ChatDelta {
   readonly kind: "content" | "reasoning" | "arguments";

@@ -1,4 +1,11 @@
-import type { ChatMessage, ChatReply, ChatUsage, ToolSchema } from "../../model/chat.ts";
+import {
+  addChatUsage,
+  type ChatMessage,
+  type ChatReply,
+  type ChatUsage,
+  noChatUsage,
+  type ToolSchema,
+} from "../../model/chat.ts";
 import type { Compaction } from "../context/keep-fitting.ts";
 import { createLedger, type Ledger } from "../context/ledger.ts";
 import { pruneResults, summarized } from "../context/shorten.ts";
@@ -6,7 +13,7 @@ import { createGuards, type Guards } from "../guards/guards.ts";
 import type { Step } from "../guards/observation.ts";
 import { finishResult } from "../tools/finish.ts";
 import { parseArguments } from "../tools/tool-set.ts";
-import { addChatUsage, type CallRecord, noCounts, type RunCounts, type TurnRecord } from "../transcript.ts";
+import { type CallRecord, noCounts, type RunCounts, type TurnRecord } from "../transcript.ts";
 import { type Conversation, createConversation, toolsDigest } from "../turn/conversation.ts";
 import type { Branch, PendingAnswer } from "./branch.ts";
 
@@ -44,7 +51,7 @@ export function rebuildRun(
     conversation: createConversation(branch.opening, tools),
     ledger: createLedger(),
     guards: createGuards(),
-    usage: { inputTokens: 0, cachedTokens: 0, outputTokens: 0 },
+    usage: noChatUsage,
     compactions: [],
     known: [],
     paths: [],

@@ -1,8 +1,8 @@
-import type { ChatReply } from "../../model/chat.ts";
+import { addChatUsage, type ChatReply } from "../../model/chat.ts";
 import type { PendingAnswer } from "../session/branch.ts";
 import type { CommandStart } from "../session/session-record.ts";
 import type { FinishClaim } from "../tools/finish.ts";
-import { addChatUsage, type CallRecord, plainText, type TurnRecord, type TurnSession } from "../transcript.ts";
+import { type CallRecord, plainText, type TurnRecord, type TurnSession } from "../transcript.ts";
 import { type Answer, chantReason } from "./ask-model.ts";
 import { nudge, nudgesMax } from "./nudge.ts";
 import { type CallsResult, runCalls } from "./run-calls.ts";

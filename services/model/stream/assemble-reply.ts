@@ -1,4 +1,4 @@
-import type { ChatDelta, ChatUsage, ToolCall, ToolSchema } from "../chat.ts";
+import { type ChatDelta, type ChatUsage, noChatUsage, type ToolCall, type ToolSchema } from "../chat.ts";
 import { asRecord, asText } from "../recovery/json-text.ts";
 import { recoverReply } from "../recovery/recover-reply.ts";
 import { repairArguments } from "../recovery/repair-arguments.ts";
@@ -53,7 +53,7 @@ export function createReplyAssembler(options: AssemblerOptions): ReplyAssembler 
   let reasoning = "";
   let characters = 0;
   let finishReason: string | undefined;
-  let usage: ChatUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+  let usage: ChatUsage = noChatUsage;
 
   const addDelta = (delta: Readonly<Record<string, unknown>>): readonly ChatDelta[] => {
     const text = readContent(delta["content"]);
