@@ -1,4 +1,6 @@
 import { AgentdError } from "../../../core/errors.ts";
+import type { Job } from "../../../core/job/job.ts";
+import { jobProgress } from "../../../core/job/progress/job-progress.ts";
 import { deadlineMs } from "../../../core/task/dispatch/dispatch-order.ts";
 import type { TaskEvent } from "../../../core/task/machine/task-event.ts";
 import { transition } from "../../../core/task/machine/task-machine.ts";
@@ -6,6 +8,7 @@ import { taskRules } from "../../../core/task/machine/task-rules.ts";
 import type { Task } from "../../../core/task/task.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
+import { observeJobOf } from "../../job-entries.ts";
 import type { ApiDeps } from "../api-deps.ts";
 import type { FoundTask } from "../find-resource.ts";
 import { findHead } from "../find-resource.ts";
@@ -47,8 +50,24 @@ export async function restartTask(
   };
   fence();
   const task = await change(deps, found, event, signal, fence);
+  await reopenJob(deps, found.job, signal);
   deps.events.taskEvent(task.value, "Normal", told.reason, told.text);
   return task;
+}
+
+/**
+ * Writes how the job stands now, before the verb is answered: who waits for the job next must not hear how it had ended before. It
+ * writes also where nothing changes, so that an end that the leader is writing at this moment loses.
+ */
+async function reopenJob(deps: ApiDeps, job: Entry<Job>, signal: AbortSignal): Promise<void> {
+  const { uid, name } = job.value.metadata;
+  const reopened = ({ value }: Entry<Job>): Job | undefined => {
+    const view = observeJobOf(deps.store, uid);
+    if (view === undefined) return undefined;
+    const tasks = view.tasks.map((each) => each.value);
+    return { ...value, status: jobProgress({ job: value, head: view.head.value, tasks, nowMs: deps.nowMs() }) };
+  };
+  await updateEntry<Job>(deps.store, job.key, `job ${name}`, reopened, signal);
 }
 
 /** Names in a message; the rest is counted. */
