@@ -1,4 +1,5 @@
-import type { Job, JobHead } from "../core/job/job.ts";
+import type { Job, JobHead, JobStatus } from "../core/job/job.ts";
+import { jobProgress } from "../core/job/progress/job-progress.ts";
 import type { Task } from "../core/task/task.ts";
 import type { Entry, ResourceStore } from "../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../platform/nats/subjects.ts";
@@ -33,6 +34,11 @@ export function findJobOf(
   if (head === undefined) return undefined;
   const job = store.get<Job>(keys.job(head.value.namespace, head.value.job));
   return job?.value.metadata.uid === uid ? { job, head } : undefined;
+}
+
+/** The status that the job has by its tasks and its head. */
+export function statusOf({ job, head, tasks }: JobEntries, nowMs: number): JobStatus {
+  return jobProgress({ job: job.value, head: head.value, tasks: tasks.map(({ value }) => value), nowMs });
 }
 
 /** Every job with its children. */

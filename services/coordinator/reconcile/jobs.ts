@@ -1,12 +1,12 @@
 import type { Job, JobHead } from "../../core/job/job.ts";
-import { isJobFinished, jobProgress } from "../../core/job/progress/job-progress.ts";
+import { isJobFinished } from "../../core/job/progress/job-progress.ts";
 import { isPublishSettled } from "../../core/job/progress/publish-state.ts";
 import { findCondition } from "../../core/resource.ts";
 import { firstLine } from "../../core/text/bound-text.ts";
 import { keyPrefixes } from "../../platform/nats/subjects.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
 import type { JobEntries } from "../job-entries.ts";
-import { observeJobOf } from "../job-entries.ts";
+import { observeJobOf, statusOf } from "../job-entries.ts";
 import { createKeyedLoop } from "../leader/keyed-loop.ts";
 import { deleteJob } from "./delete-job.ts";
 import type { EndTasksDeps } from "./end-tasks.ts";
@@ -76,8 +76,7 @@ export async function runJobs(deps: JobsDeps, signal: AbortSignal): Promise<void
 
 async function writeProgress(deps: JobsDeps, view: JobEntries, signal: AbortSignal): Promise<boolean> {
   const job = view.job.value;
-  const tasks = view.tasks.map((entry) => entry.value);
-  const status = jobProgress({ job, head: view.head.value, tasks, nowMs: deps.nowMs() });
+  const status = statusOf(view, deps.nowMs());
   if (JSON.stringify(sorted(status)) === JSON.stringify(sorted(job.status))) return false;
   const next: Job = { ...job, status };
   await deps.store.commit([{ key: view.job.key, value: next, expected: view.job.revision }], signal);

@@ -1,6 +1,5 @@
 import { AgentdError } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job/job.ts";
-import { jobProgress } from "../../../core/job/progress/job-progress.ts";
 import { deadlineMs } from "../../../core/task/dispatch/dispatch-order.ts";
 import type { TaskEvent } from "../../../core/task/machine/task-event.ts";
 import { transition } from "../../../core/task/machine/task-machine.ts";
@@ -8,7 +7,7 @@ import { taskRules } from "../../../core/task/machine/task-rules.ts";
 import type { Task } from "../../../core/task/task.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";
 import { keys } from "../../../platform/nats/subjects.ts";
-import { observeJobOf } from "../../job-entries.ts";
+import { observeJobOf, statusOf } from "../../job-entries.ts";
 import type { ApiDeps } from "../api-deps.ts";
 import type { FoundTask } from "../find-resource.ts";
 import { findHead } from "../find-resource.ts";
@@ -63,9 +62,7 @@ async function reopenJob(deps: ApiDeps, job: Entry<Job>, signal: AbortSignal): P
   const { uid, name } = job.value.metadata;
   const reopened = ({ value }: Entry<Job>): Job | undefined => {
     const view = observeJobOf(deps.store, uid);
-    if (view === undefined) return undefined;
-    const tasks = view.tasks.map((each) => each.value);
-    return { ...value, status: jobProgress({ job: value, head: view.head.value, tasks, nowMs: deps.nowMs() }) };
+    return view && { ...value, status: statusOf(view, deps.nowMs()) };
   };
   await updateEntry<Job>(deps.store, job.key, `job ${name}`, reopened, signal);
 }

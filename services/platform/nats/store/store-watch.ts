@@ -4,10 +4,7 @@ import { withLink } from "../connect.ts";
 import { fencePrefix, streamNames } from "../subjects.ts";
 import type { Change } from "./resource-mirror.ts";
 import type { StoreFeed } from "./store-feed.ts";
-import type { StreamHistory } from "./stream-history.ts";
-
-/** Changes taken from memory at a time: all that a slow reader makes us hold. */
-const pageMax = 256;
+import { pageRevisions, type StreamHistory } from "./stream-history.ts";
 
 /**
  * Every change behind `fromRevision`, in order, without a hole, in pages of what is there; see `ResourceStore.watch`. Newer
@@ -27,7 +24,7 @@ export async function* watchChanges(
   for (;;) {
     signal.throwIfAborted();
     if (feed.log.epoch !== epoch) throw expired(position, "the stream was read anew");
-    const page = feed.log.after(position, pageMax);
+    const page = feed.log.after(position, pageRevisions);
     if (page !== undefined) {
       if (page.changes.length > 0) yield page.changes;
       if (page.position === position) await feed.movedOn(position, signal);

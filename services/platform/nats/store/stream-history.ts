@@ -16,8 +16,8 @@ export interface StreamHistory {
   after(position: number, upTo: number, signal: AbortSignal): Promise<readonly Change[]>;
 }
 
-/** Revisions in a page: 1 to 256 are in the first. All that a reader takes at a time. */
-const pageRevisions = 256;
+/** Revisions in a page: 1 to 256 are in the first. All that a reader takes at a time, and that a slow one makes us hold. */
+export const pageRevisions = 256;
 /** Whole pages kept: readers that fell behind together read the same ones, one behind the other. */
 const keptMax = 8;
 /** Pages read at a time, whoever waits: a page of the largest resources has 8 MiB. */
