@@ -70,6 +70,25 @@ test("who resigns is followed at once by another, in a higher epoch", async () =
   expect(told).toEqual([true]);
 });
 
+test("who leaves while an answer is on its way gives away the lead that it does not know of", async () => {
+  let isAnswerLost = true;
+  const publish: NatsLink["js"]["publish"] = async (...message) => {
+    const answer = await link.js.publish(...message);
+    return isAnswerLost ? await new Promise(() => {}) : answer;
+  };
+  const js = new Proxy(link.js, { get: (of, key) => (key === "publish" ? publish : Reflect.get(of, key)) });
+  const first = createLeaderElection({ ...link, js }, { id: "a", ttlMs: 100_000, renewMs: 30_000 });
+  open.push(first);
+  const leader = async () => (await readControl<{ id: string }>(link, "leader", signal))?.value.id;
+  await until("a's lead is written", async () => (await leader()) === "a");
+  expect(first.isLeader()).toBe(false);
+  const second = replica("b", link, 100_000).election;
+  await until("b sees a", () => second.leaderId === "a");
+  isAnswerLost = false;
+  await first.close();
+  await until("b leads", () => second.isLeader());
+});
+
 test("a leader whose connection is lost stops leading by itself before another starts", async () => {
   const away = await server.connectCoordinator("away");
   const first = replica("a", away).election;

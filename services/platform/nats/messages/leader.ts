@@ -3,6 +3,8 @@ import type { NatsLink } from "../connect.ts";
 import { casControl, readControl } from "./control.ts";
 
 const leaderKey = "leader";
+/** How long who leaves waits for the store to take back the lead. */
+const resignMs = 2_000;
 
 interface LeaderRecord {
   /** "" = the last leader resigned. */
@@ -75,7 +77,7 @@ export function createLeaderElection(link: NatsLink, options: LeaderOptions): Le
       await running;
       const resigned = candidate.resign();
       tell();
-      await resigned;
+      await resigned.catch((error: unknown) => link.log.debug({ err: error }, "the lead was not given away"));
       listeners.clear();
     })();
     return closing;
@@ -105,6 +107,7 @@ interface Candidate {
   lapse(): void;
   /** Renews our lead, or looks at the other's and takes it over when it is free. */
   step(): Promise<void>;
+  /** Gives away the lead that we have, or may have. @throws STORE_UNAVAILABLE, AbortError: then it runs out by itself */
   resign(): Promise<void>;
 }
 
@@ -124,15 +127,19 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
   let leaderId: string | undefined;
   let epoch = 0;
   let { predecessor } = options;
+  /** The record may be ours, known to us or not: the answer to a write can be lost. */
+  let mayHold = false;
 
   const isLeader = (): boolean => held !== undefined && now() - held.renewedAtMs < ttlMs;
-  const read = () => readControl<LeaderRecord>(link, leaderKey, limited(stopping, renewMs));
+  const read = (signal = limited(stopping, renewMs)) => readControl<LeaderRecord>(link, leaderKey, signal);
   const take = async (expected: number, nextEpoch: number): Promise<void> => {
     // Before the request: a process that slept while it waited for the answer must not count from its end.
     const renewedAtMs = now();
     const record: LeaderRecord = { id: options.id, epoch: nextEpoch, ttlMs };
+    mayHold = true;
     const revision = await casControl(link, leaderKey, record, expected, limited(stopping, renewMs));
     held = revision === undefined ? undefined : { revision, renewedAtMs, epoch: nextEpoch };
+    mayHold = held !== undefined;
     if (held === undefined) return;
     epoch = nextEpoch;
     leaderId = options.id;
@@ -179,11 +186,15 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
     },
     step: () => (held === undefined ? watchOther() : renew(held)),
     async resign() {
-      if (held === undefined) return;
-      const { revision, epoch: ended } = held;
       held = undefined;
-      const record: LeaderRecord = { id: "", epoch: ended, ttlMs };
-      await casControl(link, leaderKey, record, revision, AbortSignal.timeout(renewMs)).catch(() => undefined);
+      const signal = AbortSignal.timeout(Math.min(resignMs, ttlMs));
+      // Read back, not remembered: the write that stopping cut short may have moved the record.
+      while (mayHold) {
+        const record = await read(signal);
+        if (record?.value.id !== options.id) return;
+        const empty: LeaderRecord = { id: "", epoch: record.value.epoch, ttlMs };
+        mayHold = (await casControl(link, leaderKey, empty, record.revision, signal)) === undefined;
+      }
     },
   };
 }
