@@ -131,7 +131,7 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
   let mayHold = false;
 
   const isLeader = (): boolean => held !== undefined && now() - held.renewedAtMs < ttlMs;
-  const read = (signal = limited(stopping, renewMs)) => readControl<LeaderRecord>(link, leaderKey, signal);
+  const read = () => readControl<LeaderRecord>(link, leaderKey, limited(stopping, renewMs));
   const take = async (expected: number, nextEpoch: number): Promise<void> => {
     // Before the request: a process that slept while it waited for the answer must not count from its end.
     const renewedAtMs = now();
@@ -187,16 +187,21 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
     step: () => (held === undefined ? watchOther() : renew(held)),
     async resign() {
       held = undefined;
-      const signal = AbortSignal.timeout(Math.min(resignMs, ttlMs));
-      // Read back, not remembered: the write that stopping cut short may have moved the record.
-      while (mayHold) {
-        const record = await read(signal);
-        if (record?.value.id !== options.id) return;
-        const empty: LeaderRecord = { id: "", epoch: record.value.epoch, ttlMs };
-        mayHold = (await casControl(link, leaderKey, empty, record.revision, signal)) === undefined;
-      }
+      if (mayHold) await giveAway(link, options.id, ttlMs);
+      mayHold = false;
     },
   };
+}
+
+/** Reads back first: the write that stopping cut short may have moved the record. */
+async function giveAway(link: NatsLink, id: string, ttlMs: number): Promise<void> {
+  const signal = AbortSignal.timeout(resignMs);
+  for (;;) {
+    const record = await readControl<LeaderRecord>(link, leaderKey, signal);
+    if (record?.value.id !== id) return;
+    const empty: LeaderRecord = { id: "", epoch: record.value.epoch, ttlMs };
+    if ((await casControl(link, leaderKey, empty, record.revision, signal)) !== undefined) return;
+  }
 }
 
 function limited(signal: AbortSignal, ms: number): AbortSignal {
