@@ -107,6 +107,11 @@ export const reasons = {
     isRetryable: false,
     remedy: "Look at the resource's state: it does not allow this verb now.",
   },
+  STORE_FULL: {
+    status: "RESOURCE_EXHAUSTED",
+    isRetryable: true,
+    remedy: "Repeat it in a minute: history makes room. Delete finished jobs, or raise the limit, where it stays full.",
+  },
   STORE_UNAVAILABLE: { status: "UNAVAILABLE", isRetryable: true, remedy: "Wait: NATS is down or restarting." },
   STORE_UNSAFE: {
     status: "FAILED_PRECONDITION",

@@ -126,7 +126,7 @@ function hiddenDirectories(config: WorkerConfig, home: string | undefined): read
   return [...wanted.filter(isDeep), ...(home === undefined || home === "" || home === "/" ? [] : [home])];
 }
 
-/** The object store, waited for while NATS is away. */
+/** The object store, waited for while NATS is away or has no room: what an agent has made is not thrown away for that. */
 function createObjects(link: NatsLink, logger: Logger) {
   return {
     async download(name: string, file: string, signal: AbortSignal): Promise<void> {
@@ -135,7 +135,7 @@ function createObjects(link: NatsLink, logger: Logger) {
     },
     async upload(file: string, signal: AbortSignal): Promise<string> {
       const put = () => putObject(link, "inbox", { file }, signal);
-      return (await untilAnswered("upload", put, logger, signal, ["STORE_UNAVAILABLE"])).name;
+      return (await untilAnswered("upload", put, logger, signal, ["STORE_UNAVAILABLE", "STORE_FULL"])).name;
     },
   };
 }

@@ -10,12 +10,23 @@ export type WriteOutcome = "none" | "unknown" | "written";
 
 /** Suggested pause before a call that found the store unavailable is repeated. */
 export const storeRetryAfterMs = 1_000;
+/** The same for a full one: room is made twice a minute. */
+const fullRetryAfterMs = 30_000;
 
 /** A STORE_UNAVAILABLE error that says what is known about the write. */
 export function storeUnavailable(message: string, outcome: WriteOutcome, cause?: unknown): AgentdError {
   return new AgentdError("STORE_UNAVAILABLE", message, {
     metadata: { outcome },
     retryAfterMs: storeRetryAfterMs,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** A STORE_FULL error: nothing was written. */
+export function storeFull(message: string, cause?: unknown): AgentdError {
+  return new AgentdError("STORE_FULL", message, {
+    metadata: { outcome: "none" },
+    retryAfterMs: fullRetryAfterMs,
     ...(cause === undefined ? {} : { cause }),
   });
 }
@@ -58,8 +69,8 @@ export function permissionViolation(error: unknown): InstanceType<typeof errors.
 
 /**
  * Turns whatever a NATS call threw into an AgentdError: transport trouble becomes STORE_UNAVAILABLE with a
- * `retryAfterMs` and the outcome, a refusal for lack of permission FAILS as INTERNAL with the subject, a JetStream
- * refusal keeps its code. An AgentdError and an abort reason pass through.
+ * `retryAfterMs` and the outcome, a full stream STORE_FULL, a refusal for lack of permission INTERNAL with the subject, and
+ * another refusal of JetStream keeps its code. An AgentdError and an abort reason pass through.
  */
 export function toAgentdError(error: unknown, doing: string, signal?: AbortSignal): unknown {
   if (error instanceof AgentdError) return error;
@@ -74,8 +85,7 @@ export function toAgentdError(error: unknown, doing: string, signal?: AbortSigna
   if (error instanceof JetStreamApiError) {
     const message = `${doing}: ${error.message} (JetStream ${error.code})`;
     const metadata = { jetstreamCode: String(error.code) };
-    if (error.code === apiCodes.storeFailed)
-      return new AgentdError("LIMIT_EXCEEDED", message, { metadata, cause: error });
+    if (error.code === apiCodes.storeFailed) return storeFull(message, error);
     // 503 "JetStream system temporarily unavailable", a leader election: passes by itself.
     if (error.status === 503) return storeUnavailable(message, "unknown", error);
     return new AgentdError("INTERNAL", message, { metadata, cause: error });

@@ -50,7 +50,7 @@ describe("a store with little room", () => {
     await using small = await startTestApi({}, { ...defaultLimits, objectBytes: 1_024 });
     const { bytes, digest } = await bundleOf(origin);
     const sent = small.repositories.uploadBundle(chunksOf(bytes), call);
-    expect(await refusal(sent)).toMatchObject({ reason: "LIMIT_EXCEEDED" });
+    expect(await refusal(sent)).toMatchObject({ reason: "STORE_FULL", retryAfterMs: 30_000 });
     expect((await small.repositories.hasUpload({ digest }, call)).exists).toBe(false);
     expect(await listObjects(small.link, "agentd", signal)).toEqual([]);
   });
@@ -108,17 +108,17 @@ describe("a store with little room", () => {
         refused = await write(characters).catch((error: unknown) => error);
         if (refused === undefined) written.push(String(revision));
       }
-      expect(refused).toMatchObject({ reason: "LIMIT_EXCEEDED" });
+      expect(refused).toMatchObject({ reason: "STORE_FULL" });
     }
     const remove = () => small.jobs.deleteJob({ name: `${parent}/jobs/one` }, call);
     await expect(remove()).rejects.toMatchObject({
-      reason: "LIMIT_EXCEEDED",
+      reason: "STORE_FULL",
       message: expect.stringContaining("the store is full") as string,
     });
     const sweep = createHistorySweep({ link: small.link, store: small.store, log: small.deps.log });
     // The first look removes nothing: what was written since the last one stays.
     await sweep(signal);
-    expect(await refusal(remove())).toMatchObject({ reason: "LIMIT_EXCEEDED" });
+    expect(await refusal(remove())).toMatchObject({ reason: "STORE_FULL" });
     await sweep(signal);
     await remove();
     await watched;

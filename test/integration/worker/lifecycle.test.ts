@@ -181,6 +181,22 @@ describe("a worker", () => {
     await kill(second);
   });
 
+  it("keeps a finished result until the store has room for it", async () => {
+    const { coordinator, link } = stand;
+    const worker = await stand.startWorker("full", hosts);
+    const setInbox = (bytes: number) => link.jsm.streams.update("OBJ_inbox", { max_bytes: bytes });
+    const { max_bytes: before } = (await link.jsm.streams.info("OBJ_inbox")).config;
+    await setInbox(1);
+    coordinator.completeRefusals.push(new AgentdError("STORE_FULL", "the store is full"));
+    await coordinator.offer(await stand.assignment({ task: "kept", taskText: 'Create kept.txt with the text "x"' }));
+    await until("the inbox refuses the bundle", () => worker.log().includes('"call":"upload"'));
+    await setInbox(before);
+    const kept = await coordinator.completeOf("kept");
+    expect(kept).toMatchObject({ outcome: "Done", object: expect.any(String) as string });
+    expect(coordinator.completeRefusals).toEqual([]);
+    await kill(worker);
+  });
+
   it("drops a stale result quietly and goes on", async () => {
     const { coordinator } = stand;
     const worker = await stand.startWorker("stale", hosts);

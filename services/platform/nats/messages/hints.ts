@@ -17,7 +17,7 @@ const payload = "{}";
 
 /**
  * Says that a task may run; the current span goes with it. No message id: a hint that was refused once must not be swallowed when it is repeated.
- * @throws STORE_UNAVAILABLE; LIMIT_EXCEEDED when the queue as a whole is full
+ * @throws STORE_UNAVAILABLE; STORE_FULL when the queue as a whole is
  */
 export async function publishHint(
   link: NatsLink,

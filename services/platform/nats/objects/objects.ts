@@ -30,7 +30,7 @@ const memoryBytesMax = 16 * 1_024 * 1_024;
  *
  * Own code instead of the object store's `put`: that one needs rights to purge and to read the whole bucket, which a
  * worker must not have, and after a lost answer it removes chunks that may belong to a live object.
- * @throws STORE_UNAVAILABLE; LIMIT_EXCEEDED when the bucket is full
+ * @throws STORE_UNAVAILABLE; STORE_FULL when the bucket is
  */
 export async function putObject(
   link: NatsLink,

@@ -4,7 +4,7 @@ import { AgentdError } from "../../../core/errors.ts";
 import { abortable, pause } from "../../lifecycle/abortable.ts";
 import type { NatsLink } from "../connect.ts";
 import { withLink } from "../connect.ts";
-import { apiCodes, storeUnavailable } from "../nats-error.ts";
+import { apiCodes, storeFull, storeUnavailable } from "../nats-error.ts";
 import { batchMessagesMax, resourceBytesMax } from "../stream-limits.ts";
 import { fencePrefix, isKey, resourcePrefix, streamNames } from "../subjects.ts";
 import type { StoreFeed } from "./store-feed.ts";
@@ -159,8 +159,9 @@ function refusal(messages: readonly Message[], ack: Ack): AgentdError {
   const what = messages[0]?.key ?? "";
   const code = ack.error?.err_code;
   if (code === apiCodes.storeFailed) {
-    const full = `writing ${what}: the store is full (${text}); earlier states that make room are removed within a minute`;
-    return new AgentdError("LIMIT_EXCEEDED", full, { metadata: { outcome: "none", key: what } });
+    return storeFull(
+      `writing ${what}: the store is full (${text}); earlier states that make room are removed within a minute`,
+    );
   }
   if (code === apiCodes.maxPayload || code === apiCodes.batchTooLarge) {
     return new AgentdError("LIMIT_EXCEEDED", `writing ${what}: ${text}`, { metadata: { outcome: "none", key: what } });

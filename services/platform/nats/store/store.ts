@@ -27,7 +27,8 @@ export interface ResourceStore {
    * last revision, and resolves only once the mirror holds it (read-your-writes).
    * @throws CONFLICT when a revision moved: nothing was written.
    * @throws STORE_UNAVAILABLE with `metadata.outcome`: `none`, `unknown` (read again) or `written`.
-   * @throws LIMIT_EXCEEDED for a resource above 32 KiB, more than 1,000 messages (a fence is one), or a full stream.
+   * @throws LIMIT_EXCEEDED for a resource above 32 KiB, more than 1,000 messages (a fence is one).
+   * @throws STORE_FULL: nothing was written.
    */
   commit(writes: readonly Write[], signal: AbortSignal, fence?: Fence): Promise<number>;
   /** Resolves when the mirror holds `revision`. */
