@@ -32,8 +32,8 @@ const fullText =
 /** Starts nats-server and keeps it up until stopped. @throws Error with one sentence when the first start fails */
 export async function superviseNats(options: NatsPartOptions, signal: AbortSignal): Promise<NatsPart> {
   const pidFile = join(options.runDirectory, "nats-server.pid");
-  const start = async (port: number): Promise<RunningServer> => {
-    const started = await startNatsServer({ ...options, port }, signal);
+  const start = async (port: number, until: AbortSignal): Promise<RunningServer> => {
+    const started = await startNatsServer({ ...options, port }, until);
     try {
       await writeFile(pidFile, `${started.pid}\n`);
       return started;
@@ -44,7 +44,7 @@ export async function superviseNats(options: NatsPartOptions, signal: AbortSigna
     }
   };
   const watch = await createFullDiskWatch({ logPath: join(options.directory, "nats-server.log") });
-  let server = await start(options.port);
+  let server = await start(options.port, signal);
   const { url, port } = server;
   const stopping = new AbortController();
   const loop = (async () => {
@@ -56,12 +56,14 @@ export async function superviseNats(options: NatsPartOptions, signal: AbortSigna
         await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => undefined);
         if (stopping.signal.aborted) return;
         try {
-          server = await start(port);
+          // Not the caller's signal: what is at work may finish for long after that, and needs NATS for it.
+          server = await start(port, stopping.signal);
           // Told to stop while it started: nobody else knows this one.
           if (stopping.signal.aborted) await server.stop();
           await watch.reset();
           break;
         } catch (error) {
+          if (stopping.signal.aborted) return;
           options.log.error({ part: "nats-server", err: error }, "part does not start");
           waitMs = Math.min(waitMs * 2, restartDelayMaxMs);
         }

@@ -92,6 +92,8 @@ export async function supervise(
       stopping.abort();
       await endChild(child, bounds);
       await loop;
+      // One that was being started anew meanwhile: nobody else knows it.
+      await endChild(child, bounds);
       await rm(pidFile(deps.runDirectory, part.name), { force: true });
     },
   };
@@ -157,7 +159,10 @@ async function firstLine(part: Part, child: ChildProcess, signal: AbortSignal): 
         clearTimeout(timer);
         act();
       };
-      signal.addEventListener("abort", () => settle(() => reject(signal.reason as Error)), { once: true });
+      const onAbort = (): void => settle(() => reject(signal.reason as Error));
+      // It may have been aborted while the process was started.
+      if (signal.aborted) onAbort();
+      else signal.addEventListener("abort", onAbort, { once: true });
       child.once("exit", (code, killedBy) =>
         settle(() => reject(new Error(`${part.name} ended before it was ready (${killedBy ?? `exit code ${code}`})`))),
       );

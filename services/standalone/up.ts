@@ -53,6 +53,8 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
   await checkGitVersion(deps.env["PATH"] ?? "", signal);
   const data = await openDataDirectory(config.values.data);
   const parts: SupervisedPart[] = [];
+  const starts: Promise<Ready>[] = [];
+  const failing = new AbortController();
   let nats: NatsPart | undefined;
   const stop = async (bounds: StopBounds): Promise<void> => {
     // Workers first: they give their leases back to a coordinator that still listens; NATS last, it holds all state.
@@ -71,12 +73,18 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
     const names = await workerNames(data.path, config.values.workers);
     await writeCredentials(authority, data, names);
     const status: Record<string, string> = { agentd: deps.statusUrl };
-    const start = async (part: Part): Promise<Ready> => {
-      const { supervised, ready } = await supervise({ runDirectory: data.run, log: deps.log }, part, signal);
+    const starting = AbortSignal.any([signal, failing.signal]);
+    const begin = async (part: Part): Promise<Ready> => {
+      const { supervised, ready } = await supervise({ runDirectory: data.run, log: deps.log }, part, starting);
       parts.push(supervised);
       const { http } = ready;
       if (typeof http === "string") status[part.name] = http;
       return ready;
+    };
+    const start = (part: Part): Promise<Ready> => {
+      const begun = begin(part);
+      starts.push(begun);
+      return begun;
     };
     const coordinator = await start(coordinatorPart(context));
     const model = await startModel(config, context, start);
@@ -95,6 +103,9 @@ export async function up(config: UpConfig, deps: UpDeps, signal: AbortSignal): P
     await writeJson(join(data.path, "endpoints.json"), endpoints);
     return { endpoints, stop };
   } catch (error) {
+    // What is started beside the part that failed is ended with the rest, or by this.
+    failing.abort(error);
+    await Promise.allSettled(starts);
     await stop({ hurry: AbortSignal.abort(), kill: AbortSignal.timeout(config.values.stopMs) });
     throw await explainStart(error, { data: data.path, logs: data.logs });
   }

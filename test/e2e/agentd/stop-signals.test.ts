@@ -59,6 +59,11 @@ test("a second signal has workers give their tasks back at once, and all ends in
   await signal("stopping: workers give their tasks back");
   const [worker = 0] = parts.slice(-1);
   expect(await isGone(worker)).toBe(false);
+  // What may finish for an hour needs NATS for that.
+  const [nats = 0] = parts;
+  process.kill(nats, "SIGKILL");
+  const isBack = /"isConnected":false[^]*"isConnected":true/;
+  await eventually("NATS anew", async () => isBack.test(await agentd.log(agentd.workers[0] ?? "")) || undefined);
   await signal("what is still at work is given back now");
   expect(await agentd.ended()).toBe(0);
   for (const pid of parts) expect(await isGone(pid)).toBe(true);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +27,22 @@ test("an agentd up that cannot serve says why in one sentence, and leaves no pro
       `error: coordinator ended before it was ready (exit code 1): cannot listen on 127.0.0.1:${port}: the port is in use`,
     );
     expect((await runProgram("pgrep", ["-f", data])).stdout).toBe("");
+
+    // The other worker is in the middle of its start when this one fails.
+    const half = join(folder, "half");
+    mkdirSync(join(half, "worktrees"), { recursive: true });
+    writeFileSync(join(half, "workers.json"), JSON.stringify(["w-good", "w-bad"]));
+    writeFileSync(join(half, "worktrees", "w-bad"), "");
+    const failed = await runProgram(agentdBin, [
+      "up",
+      "--simulate",
+      `--data=${half}`,
+      "--listen=127.0.0.1:0",
+      "--workers=2",
+    ]);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain("error: w-bad ended before it was ready (exit code 1)");
+    expect((await runProgram("pgrep", ["-f", half])).stdout).toBe("");
 
     writeFileSync(join(folder, "file"), "");
     const file = await runProgram(agentdBin, ["up", "--simulate", `--data=${join(folder, "file")}`]);
