@@ -173,15 +173,17 @@ async function claim(
   deps: RunnerDeps,
   hint: Hint,
   cordon: Cordon,
-  signal: AbortSignal,
+  closing: AbortSignal,
 ): Promise<Assignment | undefined> {
   const request = { claimId: randomUUID(), worker: deps.worker, uid: hint.uid, task: hint.task };
+  // A claim that was sent may be granted: given up unheard, the task would wait for the end of a lease that nobody holds.
+  const deadline = giveBackDeadline(closing);
   try {
     const reply = await untilAnswered(
       "claim",
-      () => deps.coordinator.claim(request, signal),
+      () => deps.coordinator.claim(request, deadline.signal),
       deps.logger,
-      signal,
+      deadline.signal,
       unanswered,
     );
     if (!reply.granted && reply.isCordoned === true) {
@@ -198,6 +200,8 @@ async function claim(
     if (!isAgentdError(error)) throw error;
     hint.ack();
     deps.logger.warn({ uid: hint.uid, task: hint.task, err: error }, "claim failed");
+  } finally {
+    deadline.stop();
   }
   return undefined;
 }
