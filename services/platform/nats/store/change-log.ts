@@ -28,8 +28,8 @@ export interface ChangeLogLimits {
 
 /** An empty log that begins behind `revision`. */
 export function createChangeLog(limits: ChangeLogLimits): ChangeLog {
-  // A queue with a moving head; compacted when half of it is spent.
-  let items: LogItem[] = [];
+  // A queue with a moving head; what is spent is let go at once, its places when they are half of them.
+  let items: (LogItem | undefined)[] = [];
   let head = 0;
   let bytes = 0;
   let base = 0;
@@ -39,6 +39,7 @@ export function createChangeLog(limits: ChangeLogLimits): ChangeLog {
     while (items.length - head > limits.items || (bytes > limits.bytes && items.length - head > 1)) {
       const oldest = items[head];
       if (oldest === undefined) return;
+      items[head] = undefined;
       head += 1;
       bytes -= oldest.bytes;
       base = oldest.revision;
@@ -69,7 +70,7 @@ export function createChangeLog(limits: ChangeLogLimits): ChangeLog {
       // Sequences are without a hole: the item behind `position` is at a known place.
       const from = head + (position - base);
       const slice = items.slice(from, from + max);
-      const changes = slice.flatMap((item) => (item.change === undefined ? [] : [item.change]));
+      const changes = slice.flatMap((item) => (item?.change === undefined ? [] : [item.change]));
       return { changes, position: slice.at(-1)?.revision ?? position };
     },
     reset(revision) {
