@@ -153,8 +153,10 @@ function failureText(failure: ChatFailure, secrets: readonly string[]): string {
 /** 429 and 503 say that the endpoint lives; an empty reply does so too. */
 function noteFailure(core: ChatCore, url: string, failure: ChatFailure, verdict: Retry): void {
   const isOverload = failure.kind === "status" && verdict.isEngineTrouble && !verdict.isEndpointDown;
-  if (failure.kind === "emptyReply" || isOverload) return;
-  core.pool.reportFailure(url, failure.message, verdict.isEndpointDown);
+  if (failure.kind === "emptyReply") return;
+  const said = failureText(failure, core.secrets);
+  if (isOverload) core.pool.reportOverload(url, said);
+  else core.pool.reportFailure(url, said, verdict.isEndpointDown);
 }
 
 function isEmpty(reply: AssembledReply): boolean {

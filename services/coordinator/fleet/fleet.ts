@@ -78,14 +78,16 @@ export function createFleet(deps: {
     members,
     waitingWorkers: () =>
       members().map((member) => {
-        const { worker, slots, held, waitingForEngine, engineMessage } = member.heartbeat;
+        const { worker, slots, held, waitingForEngine, engineMessage, pools = [] } = member.heartbeat;
+        const engineRefusal = pools.flatMap(({ endpoints }) => endpoints).find(({ message }) => message)?.message;
         return {
           name: worker,
           isReady: takesTasks(member),
           slots,
-          busy: held.length,
+          held,
           waitingForEngine,
           ...(engineMessage === undefined ? {} : { engineMessage }),
+          ...(engineRefusal === undefined ? {} : { engineRefusal }),
         };
       }),
     poolReports: () =>

@@ -30,6 +30,8 @@ export interface EndpointPool {
   reportAnswer(url: string): void;
   /** @param isDown it did not take the request at all; else it counts as unhealthy after several failures in a row. */
   reportFailure(url: string, message: string, isDown: boolean): void;
+  /** It is there and wants fewer requests: nothing is wrong with its health, but people are told what it said. */
+  reportOverload(url: string, message: string): void;
   /** Calls `run` once when an unhealthy endpoint answers again; the returned function takes that back. */
   onRecovery(run: () => void): () => void;
   readonly hasHealthy: boolean;
@@ -99,6 +101,10 @@ export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
       endpoint.isHealthy = false;
       endpoint.retryAtMs = deps.now() + coolDownMs;
       deps.log.warn({ endpoint: url, cause: message }, "model endpoint does not answer");
+    },
+    reportOverload(url, message) {
+      const endpoint = find(url);
+      if (endpoint !== undefined) endpoint.lastError = message;
     },
     onRecovery(run) {
       sleepers.add(run);

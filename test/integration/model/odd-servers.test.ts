@@ -87,6 +87,20 @@ test("an answer without finish reason and usage, whose call has a note beside it
   expect(reply.usage.outputTokens).toBeGreaterThan(0);
 });
 
+test("what a server refuses for being busy is told of its endpoint, without the key, until it answers", async () => {
+  const said: (string | undefined)[] = [];
+  const chats = await poolOver(
+    plain(429, "application/json", JSON.stringify({ error: { message: `slow down, ${key}` } })),
+    plain(500, "text/plain", `no such ${key}`),
+    callWithoutUsage,
+  );
+  const note = () => said.push(chats.snapshot().endpoints[0]?.lastError);
+  await chats.chat({ ...ask(), onFailure: note }, signal);
+  note();
+  expect(said).toEqual(["HTTP 429: slow down, [redacted]", expect.stringMatching(/no such \[redacted\]$/), undefined]);
+  expect(chats.snapshot().endpoints[0]?.isHealthy).toBe(true);
+});
+
 test("each failed try is told in one line without the key, and the answer behind them is taken", async () => {
   const failures: string[] = [];
   const chats = await poolOver(

@@ -1,9 +1,14 @@
 import { expect, it } from "vitest";
 import { sampleCheck, sampleTask, sampleTimeMs } from "../../../../test/support/resource-samples.ts";
+import { noUsage } from "../../resource.ts";
 import type { WaitingView, WaitingWorker } from "./waiting-reason.ts";
 import { waitingReason } from "./waiting-reason.ts";
 
-const worker: WaitingWorker = { name: "w-1", isReady: true, slots: 32, busy: 32, waitingForEngine: 0 };
+const held = Array.from({ length: 32 }, (_, at) => ({
+  ...{ uid: "u", task: `t-${at}`, attempt: 1, phase: "Working" as const },
+  usage: noUsage,
+}));
+const worker: WaitingWorker = { name: "w-1", isReady: true, slots: 32, held, waitingForEngine: 0 };
 
 function view(over: Partial<WaitingView> = {}): WaitingView {
   return {
@@ -59,6 +64,26 @@ it("says that the model server is down, also for a task that runs", () => {
   );
   const running = waitingReason(view({ task: sampleTask("t", "Running"), workers: [down] }));
   expect(running.reason).toBe("EngineDown");
+});
+
+it.each([
+  ["Preparing", "Agent", "its worktree is prepared; the first run of workspace.setup may take a while"],
+  ["Working", "Agent", "the agent works"],
+  ["Working", "Plan", "its command runs"],
+  ["Gate", "Agent", "its checks run"],
+  ["Completing", "Agent", "its result is handed over"],
+] as const)("says of a running task what the worker does for it: %s, %s", (phase, kind, text) => {
+  const task = sampleTask("t", "Running", { spec: { kind } });
+  const ours = { uid: task.metadata.uid, task: "t", attempt: 1, phase, usage: noUsage };
+  const { summary } = waitingReason(view({ task, workers: [{ ...worker, held: [...held, ours] }] }));
+  expect(summary).toBe(`Running for 3m (attempt 1 on w-1): ${text}.`);
+});
+
+it("says what the model server answers to the requests that wait for it", () => {
+  const busy = { ...worker, waitingForEngine: 2, engineRefusal: "HTTP 429: slow down" };
+  const { summary, details } = waitingReason(view({ task: sampleTask("t", "Running"), workers: [busy] }));
+  expect(summary).toBe("Running for 3m (attempt 1 on w-1).");
+  expect(details).toEqual(["2 requests of w-1 wait for the model server, which said: HTTP 429: slow down"]);
 });
 
 it("says when nothing was heard of the worker that holds it", () => {

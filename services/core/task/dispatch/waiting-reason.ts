@@ -1,5 +1,6 @@
 import { cutText } from "../../text/bound-text.ts";
 import { countText } from "../../text/count-text.ts";
+import type { HeldAttempt } from "../../worker-protocol.ts";
 import { nameCheck, redCheck } from "../machine/task-evidence.ts";
 import type { Task } from "../task.ts";
 import type { Blocker } from "./dispatch-order.ts";
@@ -19,10 +20,12 @@ export interface WaitingWorker {
   readonly name: string;
   readonly isReady: boolean;
   readonly slots: number;
-  readonly busy: number;
+  readonly held: readonly HeldAttempt[];
   readonly waitingForEngine: number;
   /** Set while no model endpoint answers that worker. */
   readonly engineMessage?: string;
+  /** What the model server refused the last request with; absent once it answers. */
+  readonly engineRefusal?: string;
 }
 
 /** Everything that may keep a task waiting, observed once. */
@@ -126,7 +129,7 @@ function slotReason(
   }
   const down = engineLines(ready);
   const slots = sum(ready.map((worker) => worker.slots));
-  const busy = sum(ready.map((worker) => worker.busy));
+  const busy = sum(ready.map((worker) => worker.held.length));
   const shares = view.shares.map((share) => `${share.job}: ${share.running}`).join(", ");
   const before = view.position ?? 0;
   const lines = [
@@ -158,14 +161,31 @@ function runningReason(view: WaitingView): WaitingReason {
     return { reason: "EngineDown", summary: `${running}: waits for the model server.`, details: engineLines([worker]) };
   }
   const waiting = worker.waitingForEngine;
-  if (waiting === 0) return { reason: "None", summary: `${running}.`, details: [] };
+  const said = worker.engineRefusal === undefined ? "." : `, which said: ${worker.engineRefusal}`;
+  const requests = `${countText(waiting, "request", "requests")} of ${holder} ${waiting === 1 ? "waits" : "wait"}`;
   return {
     reason: "None",
-    summary: `${running}.`,
-    details: [
-      `${countText(waiting, "request", "requests")} of ${holder} ${waiting === 1 ? "waits" : "wait"} for the model server.`,
-    ],
+    summary: `${running}${phaseText(task, worker)}.`,
+    details: waiting === 0 ? [] : [`${requests} for the model server${said}`],
   };
+}
+
+/** What is done for the task now, as the worker's last heartbeat says; empty when it has not said so yet. */
+function phaseText({ metadata, spec, status }: Task, worker: WaitingWorker): string {
+  const isOurs = (one: HeldAttempt): boolean =>
+    one.uid === metadata.uid && one.task === metadata.name && one.attempt === status.attempt;
+  switch (worker.held.find(isOurs)?.phase) {
+    case "Preparing":
+      return ": its worktree is prepared; the first run of workspace.setup may take a while";
+    case "Working":
+      return spec.kind === "Agent" ? ": the agent works" : ": its command runs";
+    case "Gate":
+      return ": its checks run";
+    case "Completing":
+      return ": its result is handed over";
+    case undefined:
+      return "";
+  }
 }
 
 function mergingReason(view: WaitingView): WaitingReason {
