@@ -76,20 +76,7 @@ export function createFleet(deps: {
     },
     get,
     members,
-    waitingWorkers: () =>
-      members().map((member) => {
-        const { worker, slots, held, waitingForEngine, engineMessage, pools = [] } = member.heartbeat;
-        const engineRefusal = pools.flatMap(({ endpoints }) => endpoints).find(({ message }) => message)?.message;
-        return {
-          name: worker,
-          isReady: takesTasks(member),
-          slots,
-          held,
-          waitingForEngine,
-          ...(engineMessage === undefined ? {} : { engineMessage }),
-          ...(engineRefusal === undefined ? {} : { engineRefusal }),
-        };
-      }),
+    waitingWorkers: () => members().map((member) => toWaitingWorker(member.heartbeat, takesTasks(member))),
     poolReports: () =>
       members()
         .filter(({ isReachable }) => isReachable)
@@ -107,6 +94,16 @@ export function createFleet(deps: {
         .filter(takesTasks)
         .reduce((sum, member) => sum + member.heartbeat.slots, 0);
     },
+  };
+}
+
+function toWaitingWorker(heartbeat: Heartbeat, isReady: boolean): WaitingWorker {
+  const { worker: name, slots, held, waitingForEngine, engineMessage, pools = [] } = heartbeat;
+  const engineRefusal = pools.flatMap(({ endpoints }) => endpoints).find(({ message }) => message)?.message;
+  return {
+    ...{ name, isReady, slots, held, waitingForEngine },
+    ...(engineMessage === undefined ? {} : { engineMessage }),
+    ...(engineRefusal === undefined ? {} : { engineRefusal }),
   };
 }
 

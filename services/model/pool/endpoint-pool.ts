@@ -50,14 +50,7 @@ const coolDownMs = 5_000;
 
 /** Creates the health book of a pool; every endpoint starts healthy. */
 export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
-  const endpoints: PoolEndpoint[] = deps.urls.map((url) => ({
-    url,
-    isHealthy: true,
-    inFlight: 0,
-    failuresInRow: 0,
-    retryAtMs: 0,
-    lastError: undefined,
-  }));
+  const endpoints = deps.urls.map(newEndpoint);
   const sleepers = new Set<() => void>();
   const find = (url: string) => endpoints.find((endpoint) => endpoint.url === url);
 
@@ -122,6 +115,10 @@ export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
       }));
     },
   };
+}
+
+function newEndpoint(url: string): PoolEndpoint {
+  return { url, isHealthy: true, inFlight: 0, failuresInRow: 0, retryAtMs: 0, lastError: undefined };
 }
 
 /** Host and port of a URL, for people. */
