@@ -1,3 +1,4 @@
+import { nanos } from "@nats-io/nats-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { AgentdError } from "../../../services/core/errors.ts";
 import type { NatsLink } from "../../../services/platform/nats/connect.ts";
@@ -77,6 +78,32 @@ describe("hints", () => {
     await publishHint(link, "run", uid, "t1", signal);
     const found = await pullHints(worker, { kind: "run", max: 1, expiresMs: 500 }, signal);
     expect(found[0]?.deliveries).toBe(1);
+  });
+
+  test("one that arrives when its pull was given up goes back at once", async () => {
+    // Long enough that the test would fail if it were waited for.
+    await link.jsm.consumers.update(streamNames.hints, "run", { ack_wait: nanos(600_000) });
+    const stop = new AbortController();
+    const late: NatsLink["connection"]["subscribe"] = (subject, options = {}) =>
+      worker.connection.subscribe(subject, {
+        ...options,
+        callback(error, message) {
+          const isHint = message.subject !== subject;
+          if (isHint) stop.abort(new Error("given up"));
+          setImmediate(() => options.callback?.(error, message));
+        },
+      });
+    const connection = new Proxy(worker.connection, {
+      get: (of, key) => (key === "subscribe" ? late : Reflect.get(of, key)),
+    });
+    await publishHint(link, "run", uid, "t1", signal);
+    await expect(
+      pullHints({ ...worker, connection }, { kind: "run", max: 2, expiresMs: 45_000 }, stop.signal),
+    ).rejects.toThrow("given up");
+    const [again] = await pullHints(worker, { kind: "run", max: 1, expiresMs: 45_000 }, signal);
+    expect(again).toMatchObject({ task: "t1", deliveries: 2 });
+    again?.ack();
+    await link.jsm.consumers.update(streamNames.hints, "run", { ack_wait: nanos(1_000) });
   });
 
   test("can be removed", async () => {

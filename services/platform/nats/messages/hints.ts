@@ -119,6 +119,13 @@ async function pull(
   const found: Hint[] = [];
   const over = Promise.withResolvers<void>();
   over.promise.catch(() => undefined);
+  /** The server has said or given all that was asked for: nothing more is on its way. */
+  let isWhole = false;
+  let isLeft = false;
+  const finish = (): void => {
+    isWhole = true;
+    over.resolve();
+  };
   // What was taken is handed on even when the rest failed.
   const fail = (error: unknown): void => (found.length > 0 ? over.resolve() : over.reject(error));
   const onMessage = (error: Error | null, msg: Msg): void => {
@@ -126,11 +133,12 @@ async function pull(
     const code = msg.headers?.code ?? 0;
     if (code === 100) return;
     // 404 none there, 408 expired; 409 the consumer went or its leader changed, 503 nobody answers.
-    if (code === 404 || code === 408) return over.resolve();
+    if (code === 404 || code === 408) return finish();
     if (code !== 0) return fail(storeUnavailable(`${doing}: NATS answered ${code}`, "none"));
     const hint = toHint(link, kind, msg);
+    if (hint !== undefined && isLeft) return hint.release();
     if (hint !== undefined) found.push(hint);
-    if (found.length >= request.batch) over.resolve();
+    if (found.length >= request.batch) finish();
   };
   const inbox = createInbox(link.inboxPrefix);
   const subscription = link.connection.subscribe(inbox, { callback: onMessage });
@@ -153,7 +161,10 @@ async function pull(
   } finally {
     clearTimeout(timer);
     stopState();
-    subscription.unsubscribe();
+    isLeft = true;
+    if (isWhole) subscription.unsubscribe();
+    // One that was on its way would be held for nobody until its ack wait is over: it goes back when it arrives.
+    else subscription.drain().catch(() => undefined);
   }
 }
 
