@@ -63,7 +63,7 @@ describe("a running agentd", () => {
       for (const part of ["coordinator", worker]) {
         const text = await eventually(`${part} is not ready`, async () => {
           const answer = await ask(part, "/readyz");
-          return answer.status === 503 ? answer.text : undefined;
+          return answer.status === 503 && answer.text.includes("NATS") ? answer.text : undefined;
         });
         expect(text).toMatch(/NATS: no answer within 3s/);
         expect(await ask(part, "/healthz")).toMatchObject({ status: 200 });

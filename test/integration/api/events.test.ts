@@ -91,19 +91,9 @@ describe("events", () => {
     await expect.poll(() => seen.filter(({ type }) => type === "ADDED").length).toBe(9);
     await api.nats.kill();
     await api.nats.restart();
-    await expect
-      .poll(
-        () =>
-          tell("AfterKill").then(
-            () => true,
-            () => false,
-          ),
-        { timeout: 20_000 },
-      )
-      .toBe(true);
-    await expect
-      .poll(() => seen.findLast(({ type }) => type === "ADDED")?.event?.reason, { timeout: 20_000 })
-      .toBe("AfterKill");
+    await until("the reconnect", () => api.link.isConnected);
+    await tell("AfterKill");
+    await expect.poll(() => seen.findLast(({ type }) => type === "ADDED")?.event?.reason).toBe("AfterKill");
     const versions = seen.flatMap(({ type, resourceVersion }) => (type === "ADDED" ? [Number(resourceVersion)] : []));
     expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
     expect(versions).toHaveLength(10);

@@ -66,7 +66,8 @@ test("who resigns is followed at once by another, in a higher epoch", async () =
   expect(first.isLeader()).toBe(false);
   // By silence alone it would take longer than the time to live, for which this does not wait.
   await until("b leads", () => second.isLeader());
-  expect(second.epoch).toBe(first.epoch + 1);
+  // By one, or more where a slow answer was given up and asked for again.
+  expect(second.epoch).toBeGreaterThan(first.epoch);
   expect(told).toEqual([true]);
 });
 
@@ -108,11 +109,12 @@ test("a process that was stopped and woken does not believe that it still leads"
   await until("a leads", () => first.election.isLeader());
   const told: boolean[] = [];
   first.election.onChange((isLeader) => told.push(isLeader));
+  const { epoch } = first.election;
   first.sleep(60_000);
   expect(first.election.isLeader()).toBe(false);
   await until("the loss is told, then the new term", () => told.length === 2);
   expect(told).toEqual([false, true]);
-  expect(first.election.epoch).toBe(2);
+  expect(first.election.epoch).toBeGreaterThan(epoch);
 });
 
 test("a lead whose holder is known to be gone is taken at once, and only once should it live after all", async () => {

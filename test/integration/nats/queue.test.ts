@@ -6,7 +6,7 @@ import { type AgentdEvent, appendEvent, readEvents } from "../../../services/pla
 import { countHints, publishHint, pullHints, removeHint } from "../../../services/platform/nats/messages/hints.ts";
 import { request, serve } from "../../../services/platform/nats/messages/requests.ts";
 import { createTranscriptWriter, readTranscripts } from "../../../services/platform/nats/messages/transcripts.ts";
-import { streamNames, subjects } from "../../../services/platform/nats/subjects.ts";
+import { type HintKind, streamNames, subjects } from "../../../services/platform/nats/subjects.ts";
 import { startTestStreams, type TestStreams } from "../../support/nats-server.ts";
 import { until } from "../../support/until.ts";
 
@@ -26,6 +26,8 @@ beforeEach(async () => {
   await link.jsm.streams.purge(streamNames.hints);
 });
 
+const queued = async (kind: HintKind): Promise<number> => (await countHints(link, kind, signal)).queued;
+
 describe("hints", () => {
   test("one that is already there is present, also while a worker holds it, and can be given again after its ack", async () => {
     expect(await publishHint(link, "run", uid, "t1", signal)).toBe("published");
@@ -42,6 +44,7 @@ describe("hints", () => {
   test("several are taken at once, those of the other kind are not", async () => {
     for (const task of ["a", "b", "c"]) await publishHint(link, "run", uid, task, signal);
     await publishHint(link, "verify", uid, "v", signal);
+    await until("they can be taken", async () => (await queued("run")) === 3 && (await queued("verify")) === 1);
     const verify = await pullHints(worker, { kind: "verify", max: 8, expiresMs: 0 }, signal);
     const run = await pullHints(worker, { kind: "run", max: 8, expiresMs: 0 }, signal);
     expect(verify.map((hint) => hint.task)).toEqual(["v"]);

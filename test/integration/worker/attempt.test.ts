@@ -245,7 +245,7 @@ describe("an attempt", () => {
     expect(await coordinator.completeOf("daemon")).toMatchObject({ outcome: "Done" });
     expect(await processesOf("w1")).toEqual([]);
     expect(isRunning("sleep 432[123]")).toBe(false);
-    expect(worker.log()).toMatch(/"killed":2,"markers":\["w1:[^"]*:daemon:1"/);
+    await until("its line in the log", () => /"killed":2,"markers":\["w1:[^"]*:daemon:1"/.test(worker.log()));
   });
 
   it("gives the output of a plan's command to the coordinator, or says why there is none", async () => {

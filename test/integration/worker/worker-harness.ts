@@ -82,7 +82,7 @@ export async function createWorkerStand(files: Readonly<Record<string, string>>)
   const stack = new AsyncDisposableStack();
   const nats = stack.use(await startTestServer());
   const link = await nats.connectCoordinator();
-  await ensureStreams(link, { ...defaultLimits, hintAckWaitMs: 2_000 }, limit());
+  await ensureStreams(link, defaultLimits, limit());
   const model = stack.use(await startSimServer(parseSimConfig({ decodeMsPerToken: 0 }), silent));
   const repository = stack.use(createRepository(files));
   const directory = await mkdtemp(join(tmpdir(), "agentd-worker-"));
