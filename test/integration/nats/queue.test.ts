@@ -93,7 +93,7 @@ describe("hints", () => {
         callback(error, message) {
           const isHint = message.subject !== subject;
           if (isHint) stop.abort(new Error("given up"));
-          setImmediate(() => options.callback?.(error, message));
+          setImmediate(() => void options.callback?.(error, message));
         },
       });
     const connection = new Proxy(worker.connection, {
