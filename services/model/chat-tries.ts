@@ -186,7 +186,7 @@ function settle(
 ): ChatReply {
   const { content, reasoning, toolCalls, isTruncated, usage, cutReason, recoveredCalls, repairs } = reply;
   const effort: ReplyEffort = { ...cost, recoveredCalls, repairs };
-  const verdict = judgeReply(request, reply);
+  const verdict = judgeReply(request, cost.rung, reply);
   core.ladder.report(request.affinityKey, cost.rung, verdict);
   core.efforts.add(effort, verdict);
   const cut = cutReason === undefined ? {} : { cutReason };
@@ -194,12 +194,19 @@ function settle(
 }
 
 /** What the answer says about its rung: was a call asked for, and did a valid one come? */
-function judgeReply(request: ChatRequest, reply: AssembledReply): RungVerdict {
+function judgeReply(request: ChatRequest, rung: Rung, reply: AssembledReply): RungVerdict {
   if (request.tools.length === 0 || reply.cutReason !== undefined) return "neutral";
   if (reply.validCalls > 0) return "good";
+  if (reply.toolCalls.length > 0) return "bad";
+  // llama.cpp with a template that knows no tools drops tools and choice without a word, and gives prose.
+  const isProse = (rung === "required" || rung === "envelope") && proseStart.test(reply.content);
+  if (isProse) return reply.isTruncated ? "bad" : "ignored";
   // Cut before a call could end: that is the cap's fault.
-  return reply.toolCalls.length === 0 && reply.isTruncated ? "neutral" : "bad";
+  return reply.isTruncated ? "neutral" : "bad";
 }
+
+/** No form of a call begins so: not JSON, no mark of any model. */
+const proseStart = /^\s*[^\s[{<]/u;
 
 /** Waits for `delayMs`; where the endpoint was down, its recovery ends the wait early. */
 async function sleep(core: ChatCore, delayMs: number, wakesOnRecovery: boolean, signal: AbortSignal): Promise<void> {

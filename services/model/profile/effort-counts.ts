@@ -39,7 +39,7 @@ export function createEffortCounts(): EffortCounts {
       const before = figures.rungs[effort.rung];
       const rung: RungFigures = {
         answers: before.answers + 1,
-        bad: before.bad + (verdict === "bad" ? 1 : 0),
+        bad: before.bad + (verdict === "bad" || verdict === "ignored" ? 1 : 0),
         recoveredCalls: before.recoveredCalls + effort.recoveredCalls,
         repaired: before.repaired + (effort.repairs.length > 0 ? 1 : 0),
       };

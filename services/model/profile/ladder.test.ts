@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { Rung } from "../chat.ts";
-import { createLadder } from "./ladder.ts";
+import { createLadder, type RungVerdict } from "./ladder.ts";
 
 function ladderFrom(first: Rung) {
   const clock = { nowMs: 0 };
   const starts: Rung[] = [];
   const ladder = createLadder({ first, now: () => clock.nowMs, onStart: (rung) => starts.push(rung) });
-  const answer = (key: string, ...verdicts: ("good" | "bad" | "neutral")[]) => {
+  const answer = (key: string, ...verdicts: RungVerdict[]) => {
     for (const verdict of verdicts) ladder.report(key, ladder.rungFor(key), verdict);
   };
   return { clock, starts, ladder, answer };
@@ -34,6 +34,16 @@ describe("one conversation", () => {
       "text",
     ]);
     expect(ladder.rungFor("b")).toBe("auto");
+  });
+
+  test("climbs at once where the server ignores that a call is required, but not from the last rung", () => {
+    const { ladder, answer } = ladderFrom("required");
+    answer("a", "ignored");
+    expect(ladder.rungFor("a")).toBe("envelope");
+    answer("a", "ignored");
+    expect(ladder.rungFor("a")).toBe("text");
+    answer("a", "ignored");
+    expect(ladder.rungFor("a")).toBe("text");
   });
 
   test("does not climb for bad answers with a good one between them, nor for those that say nothing", () => {

@@ -3,8 +3,11 @@ import type { Rung } from "../chat.ts";
 /** All rungs, from the cheapest to the one that needs nothing of the server. */
 export const rungs: readonly Rung[] = ["auto", "required", "envelope", "text"];
 
-/** What an answer at a rung was worth. `neutral` says nothing about the rung: it was cut, or nothing had been asked. */
-export type RungVerdict = "good" | "bad" | "neutral";
+/**
+ * What an answer at a rung was worth. `neutral` says nothing about the rung: it was cut, or nothing had been asked. `ignored`: a call was
+ * to be forced, and whole prose came, so the server does not force it.
+ */
+export type RungVerdict = "good" | "bad" | "ignored" | "neutral";
 
 /** Chooses how tools are asked for, from what earlier answers were worth. */
 export interface Ladder {
@@ -46,7 +49,8 @@ const stickyMs = 10 * 60_000;
 const conversationsMax = 4_096;
 
 /**
- * Creates the ladder of one model. A conversation climbs after two bad answers in a row and comes back down after a dozen good ones.
+ * Creates the ladder of one model. A conversation climbs after two bad answers in a row, or one that shows that the rung is ignored, and
+ * comes back down after a dozen good ones.
  * What many conversations learn moves the start of all: it sticks to the model for ten minutes and then decays by a rung.
  */
 export function createLadder(deps: LadderDeps): Ladder {
@@ -94,15 +98,15 @@ export function createLadder(deps: LadderDeps): Ladder {
     },
     report(key, rung, verdict) {
       if (verdict === "neutral") return;
-      learn(key, rung, verdict === "bad");
+      learn(key, rung, verdict !== "good");
       const found = conversations.get(key);
       const own = found?.rung === rung ? found : { rung, badInRow: 0, goodInRow: 0 };
-      if (verdict === "bad") {
-        own.goodInRow = 0;
-        own.badInRow += 1;
-      } else {
+      if (verdict === "good") {
         own.badInRow = 0;
         own.goodInRow += 1;
+      } else {
+        own.goodInRow = 0;
+        own.badInRow = verdict === "ignored" ? climbAfter : own.badInRow + 1;
       }
       if (own.badInRow >= climbAfter && rung !== "text")
         remember(key, { rung: above(rung), badInRow: 0, goodInRow: 0 });

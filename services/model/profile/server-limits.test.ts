@@ -80,8 +80,6 @@ describe("a field that a server refuses", () => {
     expect(limits.rungAtLeast("auto")).toBe("required");
     limits.learn(status(400, "tools are not supported"), new Set<Feature>(["tools"]));
     expect(limits.rungAtLeast("auto")).toBe("envelope");
-    limits.learn(status(400, "structured_outputs is not supported"), new Set<Feature>(["structuredOutputs"]));
-    expect(limits.rungAtLeast("auto")).toBe("envelope");
     limits.learn(status(400, "response_format json_schema is not supported"), new Set<Feature>(["responseFormat"]));
     expect(limits.rungAtLeast("auto")).toBe("text");
   });

@@ -9,7 +9,6 @@ export type Feature =
   | "autoChoice"
   | "requiredChoice"
   | "tools"
-  | "structuredOutputs"
   | "responseFormat"
   | "reasoning"
   | "templateArguments"
@@ -50,11 +49,10 @@ export function createServerLimits(deps: ServerLimitsDeps): ServerLimits {
   return {
     takes,
     rungAtLeast(rung) {
-      const hasEnvelope = takes("structuredOutputs") || takes("responseFormat");
       const isOpen: Record<Rung, boolean> = {
         auto: takes("tools") && takes("autoChoice"),
         required: takes("tools") && takes("requiredChoice"),
-        envelope: hasEnvelope,
+        envelope: takes("responseFormat"),
         text: true,
       };
       return rungs.slice(rungs.indexOf(rung)).find((candidate) => isOpen[candidate]) ?? "text";
@@ -77,8 +75,7 @@ const subjects: readonly (readonly [Feature, RegExp])[] = [
   ["shortCapField", /max_completion_tokens/i],
   ["streamUsage", /stream_options|include_usage/i],
   ["templateArguments", /chat_template_kwargs/i],
-  ["structuredOutputs", /structured_outputs?|guided_(?:json|decoding)/i],
-  ["responseFormat", /response_format|json_schema/i],
+  ["responseFormat", /response_format|json_schema|structured_outputs?/i],
   ["reasoning", /\breasoning(?:_content)?\b/i],
   ["strict", /\bstrict\b/i],
   ["autoChoice", /"?auto"? tool choice|enable-auto-tool-choice|tool-call-parser/i],
@@ -86,7 +83,6 @@ const subjects: readonly (readonly [Feature, RegExp])[] = [
   // Grammar compilers, in their own words: what strict mode compiles is the first to go, then the schemas' finer keywords.
   ["strict", /grammar|x-?grammar|outlines|guidance|schema|structural.?tag/i],
   ["fullSchemas", /grammar|schema|keyword|anyOf|additionalProperties|\btools?\b.*parameters|parameters.*\btools?\b/i],
-  ["structuredOutputs", /grammar|schema/i],
   ["responseFormat", /grammar|schema/i],
   ["tools", /\btools?\b|\bfunctions?\b|tool[_ -]call/i],
 ];

@@ -98,7 +98,10 @@ describe("tools", () => {
     const { body } = bodyFor("m", "envelope");
     expect(body).not.toHaveProperty("tools");
     expect(body).toMatchObject({
-      structured_outputs: { json: { properties: { name: { enum: ["read"] }, arguments: parameters } } },
+      response_format: {
+        type: "json_schema",
+        json_schema: { schema: { properties: { name: { enum: ["read"] }, arguments: parameters } } },
+      },
       messages: [
         { role: "system", content: expect.stringContaining('"name":"read"') as string },
         { role: "user", content: "u" },
@@ -106,9 +109,7 @@ describe("tools", () => {
         { role: "user", content: '<tool_response name="read">\ntext of a\n</tool_response>\n\ngo on' },
       ],
     });
-    expect(bodyFor("m", "envelope", ["structuredOutputs"]).body).toMatchObject({
-      response_format: { type: "json_schema", json_schema: { name: "call" } },
-    });
+    expect(bodyFor("m", "envelope", ["responseFormat"]).body).not.toHaveProperty("response_format");
   });
 
   test("are plain text that our own extraction reads back", () => {

@@ -41,7 +41,7 @@ export function toWireBody(request: ChatRequest, plan: WirePlan): WireBody {
     messages: toWireMessages(messages, plan.profile, canThink),
     // vLLM refuses an empty list, and a choice without tools.
     ...(isNative ? nativeTools(request.tools, plan, withFeature, sent) : {}),
-    ...(hasTools && plan.rung === "envelope" ? envelope(request.tools, plan, withFeature) : {}),
+    ...(hasTools && plan.rung === "envelope" ? withFeature("responseFormat", envelope(request.tools)) : {}),
     ...(Object.keys(templateArguments).length === 0
       ? {}
       : withFeature("templateArguments", { chat_template_kwargs: templateArguments })),
@@ -62,7 +62,7 @@ function nativeTools(
 ): Record<string, unknown> {
   sent.add("tools");
   sent.add(plan.rung === "auto" ? "autoChoice" : "requiredChoice");
-  // Without `strict`, a real vLLM gives calls of another shape even where a call is required (see the ladder's notes in ARCHITECTURE.md).
+  // Without `strict`, a real vLLM (0.32) gives calls of another shape even where a call is required.
   const strict = withFeature("strict", { strict: true });
   const isFull = plan.takes("fullSchemas");
   if (isFull) sent.add("fullSchemas");
@@ -80,13 +80,10 @@ function nativeTools(
   };
 }
 
-function envelope(tools: readonly ToolSchema[], plan: WirePlan, withFeature: WithFeature): Record<string, unknown> {
+/** In OpenAI's form: vLLM's own field for it, `structured_outputs`, is ignored without a word by every other server. */
+function envelope(tools: readonly ToolSchema[]): Record<string, unknown> {
   const schema = envelopeSchema(tools);
-  if (plan.takes("structuredOutputs"))
-    return withFeature("structuredOutputs", { structured_outputs: { json: schema } });
-  return withFeature("responseFormat", {
-    response_format: { type: "json_schema", json_schema: { name: "call", strict: true, schema } },
-  });
+  return { response_format: { type: "json_schema", json_schema: { name: "call", strict: true, schema } } };
 }
 
 /** Only types and names: what every grammar compiler takes. The arguments are checked against the full schema anyway. */
