@@ -6,13 +6,11 @@ import type { TranscriptItem } from "../../../platform/nats/messages/transcripts
 import { readTranscripts } from "../../../platform/nats/messages/transcripts.ts";
 import { isUid } from "../../../platform/nats/subjects.ts";
 import type { ApiDeps } from "../api-deps.ts";
-import { time } from "../convert-resource.ts";
+import { logLines } from "./log-lines.ts";
 import { isOnWay, recordEntry, type SessionWay, wayTo } from "./task-records.ts";
 
 type LogEntry = MessageInitShape<typeof LogEntrySchema>;
 
-/** A text of one line of the log. */
-const textCharactersMax = 16_384;
 /** Behind the end of a task, its last turns are already stored: this long nothing more came. */
 const quietMs = 500;
 
@@ -50,7 +48,7 @@ export async function* tailLogs(
       }
       if (result.done === true) return;
       if (way !== undefined) yield* recordsOf(way, result.value, options);
-      else if (result.value.attempt >= from) yield* entriesOf(result.value);
+      else if (result.value.attempt >= from) yield* logLines(result.value);
       next = turns.next();
     }
   } finally {
@@ -68,7 +66,8 @@ async function readWay(
 ): Promise<SessionWay> {
   const headers: TranscriptItem<unknown>[] = [];
   for await (const item of readTranscripts<unknown>(deps.link, { ...of, follow: false }, signal)) {
-    if (record(item.value)["kind"] === "session") headers.push(item);
+    const { value } = item;
+    if (typeof value === "object" && value !== null && "kind" in value && value.kind === "session") headers.push(item);
   }
   return wayTo(attempt, headers);
 }
@@ -99,58 +98,4 @@ async function nextOrQuiet<T>(next: Promise<IteratorResult<T>>): Promise<Iterato
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** What a stored turn has for a reader. Workers write it, so nothing of its shape is taken for granted. */
-function* entriesOf(item: TranscriptItem<unknown>): Generator<LogEntry, void, undefined> {
-  const turn = record(item.value);
-  const number = turn["turn"];
-  const base = {
-    time: time(typeof turn["atMs"] === "number" && Number.isFinite(turn["atMs"]) ? turn["atMs"] : item.timeMs),
-    attempt: item.attempt,
-    turn: typeof number === "number" && Number.isSafeInteger(number) && number > 0 && number < 1e6 ? number : 0,
-  };
-  const content = textOf(turn["content"]);
-  if (content !== "") yield { ...base, source: "assistant", text: cut(content) };
-  const effort = describeEffort(record(turn["effort"]));
-  if (effort !== "") yield { ...base, source: "system", text: effort };
-  const calls: readonly unknown[] = Array.isArray(turn["calls"]) ? turn["calls"] : [];
-  for (const each of calls.slice(0, 256)) {
-    const call = record(each);
-    const name = textOf(call["name"]).slice(0, 64);
-    yield { ...base, source: "assistant", name, text: cut(`${name} ${textOf(call["arguments"])}`) };
-    yield { ...base, source: "tool", name, text: cut(textOf(call["result"])) };
-  }
-}
-
-/** What it took to get a usable answer; nothing for an ordinary one. */
-function describeEffort(effort: Readonly<Record<string, unknown>>): string {
-  const count = (name: string): number => {
-    const value = effort[name];
-    return typeof value === "number" && Number.isFinite(value) ? Math.max(0, Math.round(value)) : 0;
-  };
-  const rung = textOf(effort["rung"]).slice(0, 16);
-  const repairs = Array.isArray(effort["repairs"]) ? effort["repairs"].map((word) => textOf(word).slice(0, 16)) : [];
-  const discarded = count("discardedReplies");
-  const parts = [
-    ...(rung === "" || rung === "auto" ? [] : [`tools asked for as ${rung}`]),
-    ...(count("recoveredCalls") === 0 ? [] : [`${count("recoveredCalls")} of the calls found in the text`]),
-    ...(repairs.length === 0 ? [] : [`mended: ${repairs.slice(0, 8).join(", ")}`]),
-    ...(discarded === 0
-      ? []
-      : [`${discarded} unusable answers before it (${count("discardedTokens")} tokens, ${count("discardedMs")} ms)`]),
-  ];
-  return parts.join("; ");
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {};
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function cut(text: string): string {
-  return text.length > textCharactersMax ? `${text.slice(0, textCharactersMax - 1)}…` : text;
 }
