@@ -45,6 +45,8 @@ function replica(
   };
 }
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 test("of three replicas exactly one leads", async () => {
   const elections = ["a", "b", "c"].map((id) => replica(id).election);
   await until("somebody leads", () => elections.some((each) => each.isLeader()));
@@ -87,6 +89,28 @@ test("who leaves while an answer is on its way gives away the lead that it does 
   await until("b sees a", () => second.leaderId === "a");
   isAnswerLost = false;
   await first.close();
+  await until("b leads", () => second.isLeader());
+});
+
+test("who leaves before its first write has come to the server gives away what that brings", async () => {
+  const way = Promise.withResolvers<void>();
+  const answers: Promise<unknown>[] = [];
+  const publish: NatsLink["js"]["publish"] = (...message) => {
+    // The first one is overtaken by the read of who leaves, but not by a later write.
+    if (answers.length > 0) way.resolve();
+    const answer = (answers.length === 0 ? way.promise : nextTurn()).then(() => link.js.publish(...message));
+    answers.push(answer);
+    return answer;
+  };
+  const js = new Proxy(link.js, { get: (of, key) => (key === "publish" ? publish : Reflect.get(of, key)) });
+  const first = createLeaderElection({ ...link, js }, { id: "a", ttlMs: 100_000, renewMs: 30_000 });
+  open.push(first);
+  await until("a's lead is on its way", () => answers.length === 1);
+  await first.close();
+  way.resolve();
+  await Promise.allSettled(answers);
+  expect((await readControl<{ id: string }>(link, "leader", signal))?.value.id).toBe("");
+  const second = replica("b", link, 100_000).election;
   await until("b leads", () => second.isLeader());
 });
 

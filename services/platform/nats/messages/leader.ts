@@ -127,8 +127,8 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
   let leaderId: string | undefined;
   let epoch = 0;
   let { predecessor } = options;
-  /** The record may be ours, known to us or not: the answer to a write can be lost. */
-  let mayHold = false;
+  /** Revision that our last write expected. From the first one on the record may be ours, known to us or not: an answer can be lost. */
+  let expectedLast: number | undefined;
 
   const isLeader = (): boolean => held !== undefined && now() - held.renewedAtMs < ttlMs;
   const read = () => readControl<LeaderRecord>(link, leaderKey, limited(stopping, renewMs));
@@ -136,10 +136,9 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
     // Before the request: a process that slept while it waited for the answer must not count from its end.
     const renewedAtMs = now();
     const record: LeaderRecord = { id: options.id, epoch: nextEpoch, ttlMs };
-    mayHold = true;
+    expectedLast = expected;
     const revision = await casControl(link, leaderKey, record, expected, limited(stopping, renewMs));
     held = revision === undefined ? undefined : { revision, renewedAtMs, epoch: nextEpoch };
-    mayHold = held !== undefined;
     if (held === undefined) return;
     epoch = nextEpoch;
     leaderId = options.id;
@@ -187,20 +186,30 @@ function createCandidate(link: NatsLink, options: LeaderOptions, stopping: Abort
     step: () => (held === undefined ? watchOther() : renew(held)),
     async resign() {
       held = undefined;
-      if (mayHold) await giveAway(link, options.id, ttlMs);
-      mayHold = false;
+      if (expectedLast !== undefined) await giveAway(link, { id: options.id, ttlMs, expectedLast });
+      expectedLast = undefined;
     },
   };
 }
 
-/** Reads back first: the write that stopping cut short may have moved the record. */
-async function giveAway(link: NatsLink, id: string, ttlMs: number): Promise<void> {
+interface Leaving {
+  readonly id: string;
+  readonly ttlMs: number;
+  readonly expectedLast: number;
+}
+
+/**
+ * Reads back first: the write that stopping cut short may have moved the record. It may also come behind this read, for the
+ * server answers reads at once and puts writes into a queue: then the record is moved on under it.
+ */
+async function giveAway(link: NatsLink, { id, ttlMs, expectedLast }: Leaving): Promise<void> {
   const signal = AbortSignal.timeout(resignMs);
   for (;;) {
     const record = await readControl<LeaderRecord>(link, leaderKey, signal);
-    if (record?.value.id !== id) return;
-    const empty: LeaderRecord = { id: "", epoch: record.value.epoch, ttlMs };
-    if ((await casControl(link, leaderKey, empty, record.revision, signal)) !== undefined) return;
+    const revision = record?.revision ?? 0;
+    if (record?.value.id !== id && revision !== expectedLast) return;
+    const empty: LeaderRecord = { id: "", epoch: record?.value.epoch ?? 0, ttlMs };
+    if ((await casControl(link, leaderKey, empty, revision, signal)) !== undefined) return;
   }
 }
 
