@@ -55,4 +55,33 @@ describe("createSingleFlight", () => {
     await expect(lost).rejects.toThrow("cancelled");
     expect(isClean).toBe(true);
   });
+
+  it("begins anew for who asks while it is called off, but not before that has ended", async () => {
+    const quitter = new AbortController();
+    const gate = Promise.withResolvers<void>();
+    const said: string[] = [];
+    const flights = createSingleFlight<string>();
+    const slow = async (): Promise<string> => {
+      said.push("first begins");
+      await gate.promise;
+      said.push("first has ended");
+      return "too late";
+    };
+    const lost = flights.run("k", slow, quitter.signal);
+    quitter.abort(new Error("cancelled"));
+    await new Promise((resolve) => setImmediate(resolve));
+    const next = flights.run(
+      "k",
+      async () => {
+        said.push("second begins");
+        return "made";
+      },
+      never,
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    gate.resolve();
+    await expect(lost).rejects.toThrow("cancelled");
+    expect(await next).toBe("made");
+    expect(said).toEqual(["first begins", "first has ended", "second begins"]);
+  });
 });

@@ -4,7 +4,7 @@ export interface SingleFlight<T> {
    * Joins the work under `key`, or starts it.
    *
    * The work's own signal aborts only when the last of those who wait has given up; that one then waits until the work has
-   * cleaned up after itself.
+   * cleaned up after itself, and so does whoever asks meanwhile: then the work begins anew.
    * @throws what the work throws, or the signal's reason.
    */
   run(key: string, work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>;
@@ -14,6 +14,7 @@ interface Flight<T> {
   readonly controller: AbortController;
   readonly result: Promise<T>;
   waiters: number;
+  isCalledOff: boolean;
 }
 
 /** An empty set of flights; its size is bounded by the number of callers. */
@@ -22,9 +23,14 @@ export function createSingleFlight<T>(): SingleFlight<T> {
 
   function join(key: string, work: (signal: AbortSignal) => Promise<T>): Flight<T> {
     const known = flights.get(key);
-    if (known !== undefined) return known;
+    if (known?.isCalledOff === false) return known;
     const controller = new AbortController();
-    const flight: Flight<T> = { controller, result: work(controller.signal), waiters: 0 };
+    const begin = async (): Promise<T> => {
+      controller.signal.throwIfAborted();
+      return await work(controller.signal);
+    };
+    const result = known === undefined ? begin() : known.result.then(begin, begin);
+    const flight: Flight<T> = { controller, result, waiters: 0, isCalledOff: false };
     flights.set(key, flight);
     const forget = (): void => {
       if (flights.get(key) === flight) flights.delete(key);
@@ -47,8 +53,8 @@ export function createSingleFlight<T>(): SingleFlight<T> {
         signal.removeEventListener("abort", leave);
         flight.waiters -= 1;
         if (flight.waiters === 0 && signal.aborted) {
-          // Nobody may join work that is being called off.
-          if (flights.get(key) === flight) flights.delete(key);
+          // Nobody may join it any more, nor begin on the same files before it has ended.
+          flight.isCalledOff = true;
           flight.controller.abort(signal.reason);
           await flight.result.catch(() => undefined);
         }
