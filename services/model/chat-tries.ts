@@ -195,14 +195,13 @@ function settle(
 
 /** What the answer says about its rung: was a call asked for, and did a valid one come? */
 function judgeReply(request: ChatRequest, rung: Rung, reply: AssembledReply): RungVerdict {
-  if (request.tools.length === 0 || reply.cutReason !== undefined) return "neutral";
+  if (request.tools.length === 0) return "neutral";
   if (reply.validCalls > 0) return "good";
   if (reply.toolCalls.length > 0) return "bad";
-  // llama.cpp with a template that knows no tools drops tools and choice without a word, and gives prose.
-  const isProse = (rung === "required" || rung === "envelope") && proseStart.test(reply.content);
-  if (isProse) return reply.isTruncated ? "bad" : "ignored";
-  // Cut before a call could end: that is the cap's fault.
-  return reply.isTruncated ? "neutral" : "bad";
+  // llama.cpp with a template that knows no tools drops tools and choice without a word. However such prose ended, nothing forced a call.
+  if ((rung === "required" || rung === "envelope") && proseStart.test(reply.content)) return "ignored";
+  // Cut before a call could end: that is the cap's fault, or that of whoever cut it.
+  return reply.isTruncated || reply.cutReason !== undefined ? "neutral" : "bad";
 }
 
 /** No form of a call begins so: not JSON, no mark of any model. */

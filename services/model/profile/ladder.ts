@@ -5,7 +5,7 @@ export const rungs: readonly Rung[] = ["auto", "required", "envelope", "text"];
 
 /**
  * What an answer at a rung was worth. `neutral` says nothing about the rung: it was cut, or nothing had been asked. `ignored`: a call was
- * to be forced, and whole prose came, so the server does not force it.
+ * to be forced, and prose came, so the server does not force it.
  */
 export type RungVerdict = "good" | "bad" | "ignored" | "neutral";
 

@@ -28,11 +28,11 @@ const chunk = (delta: unknown, finish: string | null = null): unknown => ({
   object: "chat.completion.chunk",
 });
 
-function streamed(response: ServerResponse, words: readonly string[]): void {
+function streamed(response: ServerResponse, words: readonly string[], finish = "stop"): void {
   const chunks = [
     chunk({ role: "assistant", content: null }),
     ...words.map((content) => chunk({ content })),
-    chunk({}, "stop"),
+    chunk({}, finish),
     {
       ...(chunk({}) as object),
       choices: [],
@@ -49,9 +49,13 @@ function streamed(response: ServerResponse, words: readonly string[]): void {
   response.end(`${chunks.map((each) => `data: ${JSON.stringify(each)}\n\n`).join("")}data: [DONE]\n\n`);
 }
 
+let proseEnd = "stop";
+
 /** Tools, their choice, `strict` and vLLM's own fields are dropped without a word; a `response_format` is kept to. */
 function answer(body: Record<string, unknown>, response: ServerResponse): void {
-  if (body["response_format"] === undefined) return streamed(response, ["In", " this", " example", ","]);
+  if (body["response_format"] === undefined) {
+    return streamed(response, ["In", " this", " example", ","], proseEnd);
+  }
   return streamed(response, ["{", '"name": "finish",\n', ' "arguments": {"summary": "all', ' done"}', "\n}"]);
 }
 
@@ -110,24 +114,28 @@ const request = (toolChoice: "auto" | "required"): ChatRequest => ({
   affinityKey: "a",
 });
 
-test("a conversation whose tools the server drops gets a forced call before an agent's patience with prose ends", async () => {
-  await poolFor("m");
-  const rungs: string[] = [];
-  // An agent asks so: the third answer must be a call, the fourth is the last one.
-  for (const choice of ["auto", "auto", "required"] as const) {
-    const reply = await pool?.chat(request(choice), signal);
-    expect(reply).toMatchObject({ content: "In this example,", toolCalls: [] });
-    rungs.push(reply?.effort?.rung ?? "");
-  }
-  const last = await pool?.chat(request("required"), signal);
-  expect(last).toMatchObject({
-    toolCalls: [{ name: "finish", arguments: '{"summary":"all done"}' }],
-    effort: { rung: "envelope", recoveredCalls: 1 },
-    usage: { inputTokens: 24, cachedTokens: 23, outputTokens: 5 },
-  });
-  expect(rungs).toEqual(["auto", "auto", "required"]);
-  expect(asked.at(-1)).toMatchObject({ messages: [{ content: expect.stringContaining('"finish"') as string }, {}] });
-});
+test.each(["stop", "length"])(
+  "a conversation whose tools the server drops gets a forced call before an agent's patience with prose ends (%s)",
+  async (end) => {
+    proseEnd = end;
+    await poolFor("m");
+    const rungs: string[] = [];
+    // An agent asks so: the third answer must be a call, the fourth is the last one.
+    for (const choice of ["auto", "auto", "required"] as const) {
+      const reply = await pool?.chat(request(choice), signal);
+      expect(reply).toMatchObject({ content: "In this example,", toolCalls: [] });
+      rungs.push(reply?.effort?.rung ?? "");
+    }
+    const last = await pool?.chat(request("required"), signal);
+    expect(last).toMatchObject({
+      toolCalls: [{ name: "finish", arguments: '{"summary":"all done"}' }],
+      effort: { rung: "envelope", recoveredCalls: 1 },
+      usage: { inputTokens: 24, cachedTokens: 23, outputTokens: 5 },
+    });
+    expect(rungs).toEqual(["auto", "auto", "required"]);
+    expect(asked.at(-1)).toMatchObject({ messages: [{ content: expect.stringContaining('"finish"') as string }, {}] });
+  },
+);
 
 test("its window is the one that it was started with, and a prompt beyond that is a typed overflow", async () => {
   const text =
