@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { withEnoughTime } from "../../test/support/enough-time.ts";
 import { AgentdError } from "../core/errors.ts";
 import type { ChatReply, ChatRequest } from "../model/chat.ts";
 import { runAgent } from "./agent-loop.ts";
@@ -233,12 +234,18 @@ describe("limits", () => {
   it("end with DeadlineExceeded in the middle of a model call", async () => {
     const stall: ScriptStep = (_, signal) =>
       new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
-    const ran = await run([read, stall], { limits: { wallMs: 150 } });
+    const { result: ran } = await withEnoughTime(
+      (wallMs) => run([read, stall], { limits: { wallMs } }),
+      ({ result }) => result.turns > 0,
+    );
     expect(ran.result).toMatchObject({ outcome: "DeadlineExceeded", turns: 1 });
   });
 
   it("end with DeadlineExceeded in the middle of a command, and the turn is recorded", async () => {
-    const ran = await run([calls(["bash", { command: "echo $$ > pid; sleep 300" }])], { limits: { wallMs: 1_500 } });
+    const { result: ran } = await withEnoughTime(
+      (wallMs) => run([calls(["bash", { command: "echo $$ > pid; sleep 300" }])], { limits: { wallMs } }),
+      async () => (await readFile(join(tree.root, "pid"), "utf8").catch(() => "")) !== "",
+    );
     expect(ran.result).toMatchObject({ outcome: "DeadlineExceeded", turns: 1 });
     expect(ran.turns).toHaveLength(1);
     expect(ran.turns[0]?.callsOmitted).toBe(1);
