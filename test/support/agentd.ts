@@ -137,12 +137,30 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
     JSON.parse(await readFile(join(data, "endpoints.json"), "utf8")) as TestAgentd["endpoints"] & { workers: string[] };
   let endpoints = await readEndpoints();
   const pidOf = async (part: string) => Number((await readFile(join(data, "run", `${part}.pid`), "utf8")).trim());
+  const killAll = async () => {
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await exited;
+    for (const part of ["nats-server", "coordinator", "vllm-sim", ...endpoints.workers]) {
+      try {
+        process.kill(await pidOf(part), "SIGKILL");
+      } catch {
+        // Already gone.
+      }
+    }
+  };
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");
-    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
-    await new Promise((resolve) => child.once("exit", resolve));
+    // With its parts: alone it would leave them to all tests after this one.
+    let killed: Promise<void> | undefined;
+    const timer = setTimeout(() => {
+      killed = killAll();
+    }, 60_000);
+    await exited;
     clearTimeout(timer);
+    await killed;
   };
   return {
     data,
@@ -155,18 +173,7 @@ export async function startAgentd(options: StartOptions = {}): Promise<TestAgent
     workers: endpoints.workers,
     ctl: (words, ctlOptions) => runAgentctl(["--server", endpoints.grpc, ...words], ctlOptions),
     pidOf,
-    async killAll() {
-      const exited = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGKILL");
-      await exited;
-      for (const part of ["nats-server", "coordinator", "vllm-sim", ...endpoints.workers]) {
-        try {
-          process.kill(await pidOf(part), "SIGKILL");
-        } catch {
-          // Already gone.
-        }
-      }
-    },
+    killAll,
     async restart() {
       ({ child, output } = await launch(args, data, options.env));
       endpoints = await readEndpoints();
