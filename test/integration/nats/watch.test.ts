@@ -141,6 +141,33 @@ test("readers that are far behind share what is read of the stream, each from it
   expect(seen).toEqual(starts.map((from) => range(from + 1, 600)));
 });
 
+test("what is read of the stream says what each key held before, as memory does", async () => {
+  const set = async (key: string, n: number | undefined): Promise<void> => {
+    const value = n === undefined ? undefined : { n };
+    await store.commit([{ key, value, expected: store.get(key)?.revision ?? 0 }], signal);
+  };
+  for (const n of [1, 2]) await set("job.ns.a", n);
+  // More than a page lies between a state and the next one.
+  await write(300);
+  await set("job.ns.a", 3);
+  await set("job.ns.a", undefined);
+  await set("job.ns.a", 4);
+  const fence = { key: "job.ns.a", revision: store.revision };
+  await store.commit([{ key: "job.ns.k7", value: { n: 8 }, expected: 10 }], signal, fence);
+  await using cold = await openStore(link, { bufferedChanges: 1 }, signal);
+  const all = async (of: ResourceStore): Promise<readonly Change[]> => {
+    const changes: Change[] = [];
+    for await (const change of changesOf(of, 0)) {
+      changes.push(change);
+      if (change.revision >= store.revision) break;
+    }
+    return changes;
+  };
+  const [live, replayed] = [await all(store), await all(cold)];
+  expect(live.at(-1)?.before).toMatchObject({ value: { n: 7 }, revision: 10 });
+  expect(replayed).toEqual(live);
+});
+
 test("a replica that is behind waits until it has the revision", async () => {
   await using other = await openStore(await server.connectCoordinator("other"), {}, signal);
   await write(20);

@@ -5,7 +5,7 @@ import type { WatchEvent } from "./watch-changes.ts";
 export type SharedChanges<T, M extends object> = (event: WatchEvent<T>) => M;
 
 /** Changes kept: watchers follow each other closely, and one that is far behind makes its own. */
-const keptMax = 512;
+const keptMax = 1_024;
 
 /**
  * Makes each change's message, and its bytes, once for all its watchers: with a hundred of them that is most of what a watch

@@ -27,7 +27,7 @@ export interface WatchScope<T, M> {
  * Changes of the resources in scope, in order and without a gap. While the present state is given, `resourceVersion`
  * is empty: a watcher that is cut off there starts again. Bookmarks move it on while nothing in scope changes.
  *
- * A watcher holds nothing of what it has shown: each change in the store's memory says what was there before.
+ * A watcher holds nothing of what it has shown: each change says what was there before.
  * @throws AgentdError WATCH_EXPIRED: list again
  */
 export async function* watchChanges<T, M>(
@@ -50,7 +50,6 @@ export async function* watchChanges<T, M>(
   if (signal.aborted) end();
   const changes = store.watch(position, ending.signal)[Symbol.asyncIterator]();
   using ticks = createTicks(scope.bookmarkMs);
-  const replayed: Replayed<T> = new Map();
   let marked = { position, atMs: performance.now() };
   const mark = (): void => void (marked = { position, atMs: performance.now() });
   let next = changes.next();
@@ -61,7 +60,7 @@ export async function* watchChanges<T, M>(
         if (result.done === true) return;
         for (const change of result.value) {
           position = change.revision;
-          const event = toEvent(scope, change, replayed);
+          const event = toEvent(scope, change);
           if (event === undefined) continue;
           mark();
           yield show(event);
@@ -81,21 +80,18 @@ export async function* watchChanges<T, M>(
   }
 }
 
-/** What keys held when the replay of the stream passed them; empty once the changes come from memory. */
-type Replayed<T> = Map<string, Entry<T> | "none">;
-
-function toEvent<T>(scope: WatchScope<T, unknown>, change: Change, replayed: Replayed<T>): WatchEvent<T> | undefined {
+function toEvent<T>(scope: WatchScope<T, unknown>, change: Change): WatchEvent<T> | undefined {
   const { key, revision, timeMs } = change;
   if (!key.startsWith(scope.prefix)) return undefined;
-  const before = beforeOf(change, replayed);
+  // Only coordinators write here, from values of this type.
+  const before = change.before as Entry<T> | "none" | undefined;
   const resourceVersion = String(revision);
   if (change.value === undefined) {
-    // It was made before the replay began: its last state is not known, so neither is whether it is in scope.
+    // Its last state is no longer stored, so nobody knows whether it was in scope.
     if (before === undefined) throw new AgentdError("WATCH_EXPIRED", "a resource was deleted meanwhile; list again");
     if (before === "none" || !isShown(scope, before.value)) return undefined;
     return { type: "DELETED", entry: { ...before, revision, timeMs }, resourceVersion };
   }
-  // Only coordinators write here, from values of this type.
   const value = change.value as T;
   if (!scope.isInScope(value)) return undefined;
   const entry = { key, value, revision, timeMs };
@@ -103,18 +99,6 @@ function toEvent<T>(scope: WatchScope<T, unknown>, change: Change, replayed: Rep
   if (!isShown(scope, value)) return wasShown === false ? undefined : { type: "DELETED", entry, resourceVersion };
   const isAdded = wasShown === undefined ? scope.isNew(value) : !wasShown;
   return { type: isAdded ? "ADDED" : "MODIFIED", entry, resourceVersion };
-}
-
-/** What the key held before this change; undefined where that is not known. */
-function beforeOf<T>(change: Change, replayed: Replayed<T>): Entry<T> | "none" | undefined {
-  const { key, value, revision, timeMs } = change;
-  if (change.before !== undefined) {
-    replayed.clear();
-    return change.before as Entry<T> | "none";
-  }
-  const before = replayed.get(key);
-  replayed.set(key, value === undefined ? "none" : { key, value: value as T, revision, timeMs });
-  return before;
 }
 
 function isShown<T>(scope: WatchScope<T, unknown>, value: T): boolean {

@@ -14,7 +14,7 @@ export interface Change {
   readonly revision: number;
   readonly value: unknown;
   readonly timeMs: number;
-  /** What the key held before, "none" = nothing; absent where that is not known: in what is replayed from the stream. */
+  /** What the key held before, "none" = nothing; absent where that is not known: it is no longer stored. */
   readonly before?: Entry | "none";
 }
 

@@ -41,6 +41,9 @@ interface Ack {
   readonly error?: { readonly err_code?: number; readonly code?: number; readonly description?: string };
 }
 
+/** The server compares it, and stores it with the message: who reads the stream learns which revision of the key came before. */
+export const expectedRevisionHeader = "Nats-Expected-Last-Subject-Sequence";
+
 /** Repeats of a batch that the server refused to open, before it counts as unavailable. */
 const batchAttemptsMax = 6;
 /** How long an answered write waits for the mirror. */
@@ -221,7 +224,7 @@ async function publish(link: NatsLink, messages: readonly Message[], signal: Abo
 
 function messageHeaders(message: Message): MsgHdrs {
   const hdrs = headers();
-  hdrs.set("Nats-Expected-Last-Subject-Sequence", String(message.expected));
+  hdrs.set(expectedRevisionHeader, String(message.expected));
   if (message.fenceOn !== undefined) {
     hdrs.set("Nats-Expected-Last-Subject-Sequence-Subject", `${resourcePrefix}${message.fenceOn}`);
   }

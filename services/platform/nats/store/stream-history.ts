@@ -1,10 +1,8 @@
-import { type Consumer, DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import PQueue from "p-queue";
 import { abortable } from "../../lifecycle/abortable.ts";
 import type { NatsLink } from "../connect.ts";
-import { withLink } from "../connect.ts";
-import { resourcePrefix, streamNames } from "../subjects.ts";
 import type { Change } from "./resource-mirror.ts";
+import { readChanges } from "./stream-page.ts";
 
 /** Changes that are no longer in memory, read from the stream. */
 export interface StreamHistory {
@@ -56,43 +54,5 @@ export function createStreamHistory(link: NatsLink, epochOf: () => number): Stre
       const hole = rest.findIndex(({ revision }, index) => revision !== position + 1 + index);
       return hole === -1 ? rest : rest.slice(0, hole);
     },
-  };
-}
-
-/** What is stored of `count` revisions from `first` on. */
-async function readChanges(
-  link: NatsLink,
-  first: number,
-  count: number,
-  signal: AbortSignal,
-): Promise<readonly Change[]> {
-  const doing = `replaying from revision ${first}`;
-  const start = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: first };
-  const consumer = await withLink(link, doing, () => link.js.consumers.get(streamNames.resources, start), signal);
-  try {
-    const messages = await withLink(link, doing, () => readPage(consumer, count), signal);
-    return messages.filter(({ seq }) => seq < first + count).map(toChange);
-  } finally {
-    await abortable(consumer.delete(), AbortSignal.timeout(1_000)).catch(() => undefined);
-  }
-}
-
-/** Ends early where nothing more is stored: the fetch itself would wait for its whole time. */
-async function readPage(consumer: Consumer, count: number): Promise<readonly JsMsg[]> {
-  const page: JsMsg[] = [];
-  for await (const message of await consumer.fetch({ max_messages: count, expires: 1_000 })) {
-    page.push(message);
-    if (message.info.pending === 0) break;
-  }
-  return page;
-}
-
-function toChange(message: JsMsg): Change {
-  const isDelete = message.data.length === 0 || (message.headers?.get("KV-Operation") ?? "") !== "";
-  return {
-    key: message.subject.slice(resourcePrefix.length),
-    revision: message.seq,
-    value: isDelete ? undefined : message.json<unknown>(),
-    timeMs: message.time.getTime(),
   };
 }
