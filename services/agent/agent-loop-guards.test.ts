@@ -55,6 +55,15 @@ describe("the model's window", () => {
     expect(ran.turns[2]?.compactions).toHaveLength(1);
   });
 
+  it("that the task alone is too long for ends the run at once in the server's words: no summary could help", async () => {
+    const refuse: ScriptStep = async () => {
+      throw new AgentdError("CONTEXT_OVERFLOW", "model:8000: the prompt is too long");
+    };
+    const ran = await run([refuse], { windowTokens: 2 });
+    expect(ran.result).toMatchObject({ outcome: "ModelError", turns: 0, detail: "model:8000: the prompt is too long" });
+    expect(ran.requests).toHaveLength(1);
+  });
+
   it("that stays full ends the run, and says so", async () => {
     const refuse: ScriptStep = async () => {
       throw new AgentdError("CONTEXT_OVERFLOW", "model:8000: the prompt is too long");

@@ -77,6 +77,7 @@ export function createConversationFitter(deps: {
   return {
     async fit(upcoming, signal) {
       const { request, hasOverflowed } = upcoming;
+      if (!canShorten(request.messages)) return { kind: "fits" };
       const windowTokens = await deps.tokens.contextTokensMax(signal);
       const room = windowTokens * triggerShare;
       if (tokensAtMost(upcoming) < room && !hasOverflowed) return { kind: "fits" };
@@ -130,6 +131,11 @@ export function createConversationFitter(deps: {
       return { kind: "shortened", messages, compaction, ...(reply === undefined ? {} : { reply }) };
     },
   };
+}
+
+/** The opening alone is what is to be done: nothing of it can be left out, and whether it fits is the server's word. */
+export function canShorten(messages: readonly ChatMessage[]): boolean {
+  return messages.some(({ role }) => role === "assistant");
 }
 
 function isStalled({ tokensBefore, tokensAfter }: Compaction): boolean {

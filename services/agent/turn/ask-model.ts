@@ -1,6 +1,6 @@
 import { isAgentdError } from "../../core/errors.ts";
 import type { ChatModel, ChatReply, ChatRequest } from "../../model/chat.ts";
-import type { Compaction, ConversationFitter } from "../context/keep-fitting.ts";
+import { type Compaction, type ConversationFitter, canShorten } from "../context/keep-fitting.ts";
 import { createChantDetector } from "../guards/chant-detector.ts";
 import type { Conversation } from "./conversation.ts";
 
@@ -73,7 +73,8 @@ export function createAsking(deps: {
           messagesBefore = messages.length + 1;
           return { reply, compactions, summaries };
         } catch (error) {
-          if (!isAgentdError(error, "CONTEXT_OVERFLOW") || compactions.length >= shorteningsMax) throw error;
+          const isOverflow = isAgentdError(error, "CONTEXT_OVERFLOW") && canShorten(deps.conversation.messages);
+          if (!isOverflow || compactions.length >= shorteningsMax) throw error;
           hasOverflowed = true;
         } finally {
           deps.onAsked();
