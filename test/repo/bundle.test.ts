@@ -68,4 +68,4 @@ it("the bundle is used while nothing changed, the sources once one did, and a ne
   const failed = bundle();
   expect(failed.stderr).toMatch(/^agentctl was not bundled, so it starts slower: /);
   expect(failed.status).toBe(0);
-}, 60_000);
+}, 300_000);

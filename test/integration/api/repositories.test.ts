@@ -290,7 +290,7 @@ describe("without NATS", () => {
     const create = api.jobs.createJob({ parent, job: jobOf({ url: origin.path }, "later") }, call);
     expect((await refusal(create)).reason).toBe("STORE_UNAVAILABLE");
     await api.nats.restart();
-    await expect.poll(() => api.link.isConnected, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => api.link.isConnected).toBe(true);
     const job = await api.jobs.createJob({ parent, job: jobOf({ url: origin.path }, "later") }, call);
     expect(job.status?.total).toBe(2);
   });

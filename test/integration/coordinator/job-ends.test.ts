@@ -25,7 +25,7 @@ describe("a job that has ended", () => {
     stage = await openStage();
     signal = AbortSignal.timeout(110_000);
   });
-  afterEach(() => stage[Symbol.asyncDispose](), 30_000);
+  afterEach(() => stage[Symbol.asyncDispose]());
 
   /** What the verbs on tasks use of the API's needs. */
   function verbs(replica: Replica): ApiDeps {

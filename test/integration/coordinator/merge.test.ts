@@ -269,7 +269,6 @@ describe("a merger stopped between its read and its batch", () => {
       expect(next === undefined ? undefined : { uid: next.uid, attempt: next.attempt }).toEqual(expected[what]);
       expect(again.head()).toMatchObject({ commit: again.head().base, landed: 0, bundles: [] });
     },
-    60_000,
   );
 });
 

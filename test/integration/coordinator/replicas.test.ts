@@ -59,7 +59,7 @@ describe("the coordinator against a worker that says too little", () => {
   beforeEach(async () => {
     stage = await openStage();
   });
-  afterEach(() => stage[Symbol.asyncDispose](), 30_000);
+  afterEach(() => stage[Symbol.asyncDispose]());
 
   const checks = [
     { name: "types", run: "true", timeoutMs: 60_000 },

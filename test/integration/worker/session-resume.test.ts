@@ -253,19 +253,15 @@ describe("a session that cannot be gone on with", () => {
     ["whose files are gone", ({ checkpoint: _checkpoint, ...from }) => from],
     ["whose files are no bundle", (from) => ({ ...from, checkpoint: from.transcript })],
     ["that lacks the turn", (from) => ({ ...from, turn: 9 })],
-  ])(
-    "%s begins afresh and comes to its end",
-    async (what, spoil) => {
-      const task = createTaskUnderTest(what.replaceAll(" ", "-"), 2);
-      expect(await task.attempt((moment, step) => moment === "after the turn was stored" && step === 1)).toBe("killed");
-      expect(await task.attempt(() => false, spoil)).toMatchObject({ outcome: "Done", turns: 3 });
-      expect(task.resumedAt).toEqual([]);
-      // It was told what had been run, for that may have had effects elsewhere.
-      expect(task.opening()).toMatch(/lost with its machine.*echo 1 >> .*Look before/su);
-      expect(task.logged()).toEqual(["1", "2"]);
-    },
-    60_000,
-  );
+  ])("%s begins afresh and comes to its end", async (what, spoil) => {
+    const task = createTaskUnderTest(what.replaceAll(" ", "-"), 2);
+    expect(await task.attempt((moment, step) => moment === "after the turn was stored" && step === 1)).toBe("killed");
+    expect(await task.attempt(() => false, spoil)).toMatchObject({ outcome: "Done", turns: 3 });
+    expect(task.resumedAt).toEqual([]);
+    // It was told what had been run, for that may have had effects elsewhere.
+    expect(task.opening()).toMatch(/lost with its machine.*echo 1 >> .*Look before/su);
+    expect(task.logged()).toEqual(["1", "2"]);
+  });
 });
 
 it("begins afresh on another base, and tells what was run on the one before", async () => {
@@ -275,7 +271,7 @@ it("begins afresh on another base, and tells what was run on the one before", as
   expect(await task.attempt(() => false)).toMatchObject({ outcome: "Done", turns: 3 });
   expect(task.resumedAt).toEqual([]);
   expect(task.opening()).toMatch(/lost with its machine.*echo 1 >> /su);
-}, 60_000);
+});
 
 describe("a session that is rewound to the files before a call", () => {
   it("has them as they were then, whichever call of the answer it is, and says so to the model", async () => {
@@ -307,7 +303,7 @@ describe("a session that is rewound to the files before a call", () => {
     expect(await seen(6, "edit of made/a")).toEqual(["three\n", "ran\n", "b\n"]);
     // What a command made behind the call stays: nobody knows what it replaced.
     expect(await seen(2, "edit of made/a")).toEqual(["one\n", "ran\n", undefined]);
-  }, 60_000);
+  });
 });
 
 async function withFile<T>(work: (file: string) => Promise<T>): Promise<T> {
