@@ -20,11 +20,16 @@ export async function eachOf<T>(
     try {
       await work(item);
     } catch (error) {
-      if (!isAgentdError(error) || !ofOne.includes(error.reason)) throw error;
+      if (!isOfOne(error)) throw error;
       refusals.push(error);
     }
   }
   throwAll(session, refusals);
+}
+
+/** Whether the server refused this one resource, and may take the next. */
+export function isOfOne(error: unknown): boolean {
+  return isAgentdError(error) && ofOne.includes(error.reason);
 }
 
 /** Tells all errors but the last, and throws that. Nothing where there is none. */

@@ -124,7 +124,11 @@ test("a task is not retried before what it depends on, and both at once in any o
     "error: task third depends on first (Failed), second (Cancelled): retry first what it depends on, or both at once: " +
       "agentctl retry task/chain/first task/chain/second task/chain/third\n",
   );
-  const retried = await agentd.ctl(["retry", "task/chain/third", "task/chain/second", "task/chain/first"]);
-  expect(retried).toMatchObject({ code: 0, stderr: "" });
+  const retried = await agentd.ctl([
+    ...["retry", "task/chain/none", "task/chain/third", "task/chain/second", "task/chain/first"],
+  ]);
+  // One that cannot be retried does not keep the others from it.
+  expect(retried.stderr).toMatch(/^error: .*none.*\n$/);
+  expect(retried.code).toBe(1);
   expect(retried.stdout.trim().split("\n")).toHaveLength(3);
 });

@@ -1,4 +1,5 @@
 import { isAgentdError } from "../../../core/errors.ts";
+import { isOfOne, throwAll } from "../../each-of.ts";
 import { fullName, parseOnly, type ResourceReference, referenceText } from "../../resource-name.ts";
 import { type ExitCode, exitCodes, type Session } from "../../session.ts";
 import { serverVerb } from "../../verb.ts";
@@ -18,22 +19,26 @@ export const retryVerb = serverVerb({
 
 async function retry(session: Session, words: readonly string[]): Promise<ExitCode> {
   let open = parseOnly(words, "task", "retry");
-  while (open.length > 0) {
+  const refused: unknown[] = [];
+  for (;;) {
     const waiting: { readonly reference: ResourceReference; readonly refusal: unknown }[] = [];
     for (const reference of open) {
       try {
         await retryOne(session, reference);
       } catch (refusal) {
-        const isWaiting = isAgentdError(refusal, "STATE_CONFLICT") && refusal.metadata["dependency"] !== undefined;
-        if (!isWaiting) throw refusal;
-        waiting.push({ reference, refusal });
+        if (isAgentdError(refusal, "STATE_CONFLICT") && refusal.metadata["dependency"] !== undefined) {
+          waiting.push({ reference, refusal });
+        } else if (isOfOne(refusal)) refused.push(refusal);
+        else throw refusal;
       }
     }
-    // What it depends on was not named, or did not become Pending.
-    if (waiting.length === open.length) throw waiting[0]?.refusal;
+    // Or what they depend on was not named, or did not become Pending.
+    if (waiting.length === 0 || waiting.length === open.length) {
+      throwAll(session, [...refused, ...waiting.map(({ refusal }) => refusal)]);
+      return exitCodes.done;
+    }
     open = waiting.map(({ reference }) => reference);
   }
-  return exitCodes.done;
 }
 
 async function retryOne(session: Session, reference: ResourceReference): Promise<void> {
