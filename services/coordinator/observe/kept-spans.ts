@@ -1,4 +1,5 @@
 import type { Job } from "../../core/job/job.ts";
+import { setNewest } from "../../core/set-newest.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import { hearSpans } from "../../platform/nats/messages/trace-messages.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
@@ -41,10 +42,8 @@ export function keepSpans(deps: KeepSpansDeps): Disposable {
   });
   const wait = (span: SpanRecord): void => {
     const waiting = early.get(span.traceId);
-    if (waiting === undefined) early.set(span.traceId, [span]);
+    if (waiting === undefined) setNewest(early, span.traceId, [span], earlyTracesMax);
     else if (waiting.length < earlySpansMax) waiting.push(span);
-    const [oldest] = early.keys();
-    if (early.size > earlyTracesMax && oldest !== undefined) early.delete(oldest);
   };
   const hearing = hearSpans(deps.link, (spans, isTrusted) => {
     deps.spans.add(spans.filter(({ traceId }) => jobsOf.has(traceId)));

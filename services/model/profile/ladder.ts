@@ -1,3 +1,4 @@
+import { setNewest } from "../../core/set-newest.ts";
 import type { Rung } from "../chat.ts";
 
 /** All rungs, from the cheapest to the one that needs nothing of the server. */
@@ -79,12 +80,8 @@ export function createLadder(deps: LadderDeps): Ladder {
       setStart(above(start), `${Math.round(share * 100)} % of the last ${window.length} answers held no valid call`);
     }
   };
-  const remember = (key: string, conversation: Conversation) => {
-    conversations.delete(key);
-    conversations.set(key, conversation);
-    const [oldest] = conversations.keys();
-    if (conversations.size > conversationsMax && oldest !== undefined) conversations.delete(oldest);
-  };
+  const remember = (key: string, conversation: Conversation) =>
+    setNewest(conversations, key, conversation, conversationsMax);
 
   return {
     get start() {

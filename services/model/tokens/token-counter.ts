@@ -1,3 +1,4 @@
+import { setNewest } from "../../core/set-newest.ts";
 import type { ChatMessage, ChatReply, ChatRequest, ChatUsage, TokenCount } from "../chat.ts";
 import { asRecord } from "../recovery/json-text.ts";
 import type { ServerQuery } from "./server-query.ts";
@@ -52,12 +53,7 @@ export function createPromptCounter(deps: PromptCounterDeps): PromptCounter {
   const missingUntil = new WeakMap<ServerQuery, number>();
   let ratio = firstRatio;
 
-  const remember = (key: string, value: Known) => {
-    known.delete(key);
-    known.set(key, value);
-    const [oldest] = known.keys();
-    if (known.size > conversationsMax && oldest !== undefined) known.delete(oldest);
-  };
+  const remember = (key: string, value: Known) => setNewest(known, key, value, conversationsMax);
   const prefixOf = (prompt: CountedPrompt): Known | undefined => {
     const found = known.get(prompt.affinityKey);
     const isPrefix = found !== undefined && prompt.messages[found.length - 1] === found.last;

@@ -1,3 +1,4 @@
+import { setNewest } from "../../../core/set-newest.ts";
 import type { Entry, ResourceStore } from "../../../platform/nats/store/store.ts";
 import type { Page, PageToken, PlaceOf } from "./list-page.ts";
 import { pageOf } from "./list-page.ts";
@@ -31,12 +32,7 @@ export function createListSnapshots(store: ResourceStore): ListSnapshots {
         (token.after === "" ? undefined : (kept.get(key) as ReturnType<typeof list> | undefined)) ?? list();
       const page = pageOf(entries, placeOf, size, { ...token, revision });
       if (page.nextPageToken === "") kept.delete(key);
-      else {
-        kept.delete(key);
-        kept.set(key, entries);
-        const [oldest] = kept.keys();
-        if (kept.size > snapshotsMax && oldest !== undefined) kept.delete(oldest);
-      }
+      else setNewest(kept, key, entries, snapshotsMax);
       return { ...page, revision };
     },
   };

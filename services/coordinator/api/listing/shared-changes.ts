@@ -1,3 +1,4 @@
+import { setNewest } from "../../../core/set-newest.ts";
 import { encodedOnce } from "../../../platform/grpc/message-bytes.ts";
 import type { WatchEvent } from "./watch-changes.ts";
 
@@ -19,11 +20,7 @@ export function createSharedChanges<T, M extends object>(make: (event: WatchEven
     const before = kept.get(key);
     if (before !== undefined) return before;
     const message = encodedOnce(make(event));
-    kept.set(key, message);
-    for (const oldest of kept.keys()) {
-      if (kept.size <= keptMax) break;
-      kept.delete(oldest);
-    }
+    setNewest(kept, key, message, keptMax);
     return message;
   };
 }

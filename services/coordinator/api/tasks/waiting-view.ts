@@ -1,5 +1,6 @@
 import type { Job, JobHead } from "../../../core/job/job.ts";
 import { isBaseVerify } from "../../../core/merge/merge-plan.ts";
+import { setNewest } from "../../../core/set-newest.ts";
 import type { DispatchJob, Siblings } from "../../../core/task/dispatch/dispatch-order.ts";
 import { dispatchOrder, findBlocker, siblingsOf } from "../../../core/task/dispatch/dispatch-order.ts";
 import type { WaitingReason, WaitingView } from "../../../core/task/dispatch/waiting-reason.ts";
@@ -32,10 +33,7 @@ export function createWaitingReasons(deps: ApiDeps): WaitingReasons {
     const kept = cache.get(uid);
     if (kept !== undefined && Math.abs(nowMs - kept.atMs) < siblingsMs) return kept.siblings;
     const fresh = siblingsOf(tasksOf(deps, uid));
-    cache.delete(uid);
-    cache.set(uid, { siblings: fresh, atMs: nowMs });
-    const [oldest] = cache.keys();
-    if (cache.size > siblingsMax && oldest !== undefined) cache.delete(oldest);
+    setNewest(cache, uid, { siblings: fresh, atMs: nowMs }, siblingsMax);
     return fresh;
   };
   const viewOf = (task: Task, job: Job, more: Partial<WaitingView>): WaitingView | undefined => {

@@ -1,4 +1,5 @@
 import PQueue from "p-queue";
+import { setNewest } from "../../../core/set-newest.ts";
 import { abortable } from "../../lifecycle/abortable.ts";
 import type { NatsLink } from "../connect.ts";
 import type { Change } from "./resource-mirror.ts";
@@ -37,12 +38,8 @@ export function createStreamHistory(link: NatsLink, epochOf: () => number): Stre
     const before = kept.get(key);
     if (before !== undefined) return before;
     const page = read(number * pageRevisions + 1, pageRevisions);
-    kept.set(key, page);
+    setNewest(kept, key, page, keptMax);
     page.catch(() => kept.delete(key));
-    for (const oldest of kept.keys()) {
-      if (kept.size <= keptMax) break;
-      kept.delete(oldest);
-    }
     return page;
   };
   return {
