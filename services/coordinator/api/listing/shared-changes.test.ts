@@ -25,7 +25,7 @@ it("makes the present state for each watcher: it has no version to be known by",
 it("keeps a bounded number", () => {
   const shared = createSharedChanges((event: WatchEvent<string>) => ({ value: event.entry?.value }));
   const first = shared(changeOf(1));
-  for (let version = 2; version < 2_000; version += 1) shared(changeOf(version));
+  for (let version = 2; version < 4_000; version += 1) shared(changeOf(version));
   expect(shared(changeOf(1))).not.toBe(first);
   expect(shared(changeOf(1))).toEqual(first);
 });

@@ -5,8 +5,8 @@ import type { WatchEvent } from "./watch-changes.ts";
 /** A change as a message; all watchers of the same resources are given the same one. */
 export type SharedChanges<T, M extends object> = (event: WatchEvent<T>) => M;
 
-/** Changes kept: watchers follow each other closely, and one that is far behind makes its own. */
-const keptMax = 1_024;
+/** Changes kept: of a hundred watchers that replay, the last is some 1,400 behind the first. One that is farther behind makes its own. */
+const keptMax = 2_048;
 
 /**
  * Makes each change's message, and its bytes, once for all its watchers: with a hundred of them that is most of what a watch
