@@ -32,6 +32,9 @@ export interface ClaimDeps {
   readonly random: () => number;
 }
 
+/** Lost races after which the claim is refused. */
+const racesMax = 3;
+
 /** Answers a worker's claim; `worker` comes from the subject, which NATS has checked. */
 export type HandleClaim = (worker: string, request: ClaimRequest, signal: AbortSignal) => Promise<ClaimReply>;
 
@@ -47,11 +50,7 @@ export function createClaims(deps: ClaimDeps): HandleClaim {
       throw new AgentdError("TOKEN_INVALID", `worker ${worker} cannot claim in the name of ${request.worker}`);
     }
     return await inSpan("claim", { kind: "server", attributes: { "agentd.worker": worker } }, async () => {
-      const reply = await queue.run(request.uid, () => {
-        // Again: it may have waited while this process slept and another began to lead.
-        requireLead(deps);
-        return decide(deps, request, signal);
-      });
+      const reply = await queue.run(request.uid, () => decide(deps, request, signal));
       // Outside of the queue: other claims need not wait for a session to be read.
       return reply.granted ? { ...reply, assignment: await withSession(deps, reply.assignment, signal) } : reply;
     });
@@ -70,6 +69,22 @@ async function withSession(deps: ClaimDeps, assignment: Assignment, signal: Abor
 }
 
 async function decide(deps: ClaimDeps, request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {
+  for (let race = 1; ; race += 1) {
+    // Again: it may have waited while this process slept and another began to lead.
+    requireLead(deps);
+    try {
+      return await decideNow(deps, request, signal);
+    } catch (error) {
+      // Somebody else was first, or this very claim was: granted by another replica, whose answer was lost, and not seen here yet.
+      if (isAgentdError(error, "CONFLICT") && race < racesMax) continue;
+      if (isAgentdError(error, "CONFLICT") || isAgentdError(error, "STATE_CONFLICT")) return refused(error.message);
+      throw error;
+    }
+  }
+}
+
+/** @throws AgentdError CONFLICT, STATE_CONFLICT: the hint was about a past state */
+async function decideNow(deps: ClaimDeps, request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {
   const { store } = deps;
   const owner = findJobOf(store, request.uid);
   const entry = store.get<Task>(keys.task(request.uid, request.task));
@@ -85,23 +100,17 @@ async function decide(deps: ClaimDeps, request: ClaimRequest, signal: AbortSigna
   const siblings = { running: deps.index.runningOf(request.uid), stateOf };
   const blocker = findBlocker({ job, head }, task, siblings, deps.nowMs());
   if (blocker !== undefined && !isRepeat) return refused(`task ${request.task} may not run now (${blocker.kind})`);
-  try {
-    const usual = startPoint(job, head, task);
-    // The bundles reach every earlier head too.
-    const start = { ...usual, commit: task.status.rewind?.base ?? usual.commit };
-    const memory = deps.memory.shownTo(job);
-    if (isRepeat) return { granted: true, assignment: repeatedAssignment(task, { job, start, memory }, deps.tokens) };
-    const rules = taskRules(job.spec, task.spec.kind, deps.nowMs(), deps.random);
-    const { worker, claimId } = request;
-    const granted = transition(task, { type: "Granted", worker, claimId, base: start.commit }, rules);
-    await store.commit([{ key: entry.key, value: granted, expected: entry.revision }], signal);
-    deps.events.taskEvent(granted, "Normal", "Started", `attempt ${granted.status.attempt} on ${worker}`);
-    return { granted: true, assignment: assignmentOf({ job, task: granted, start, memory }, deps.tokens) };
-  } catch (error) {
-    // Somebody else was first: the hint was about a past state.
-    if (isAgentdError(error, "CONFLICT") || isAgentdError(error, "STATE_CONFLICT")) return refused(error.message);
-    throw error;
-  }
+  const usual = startPoint(job, head, task);
+  // The bundles reach every earlier head too.
+  const start = { ...usual, commit: task.status.rewind?.base ?? usual.commit };
+  const memory = deps.memory.shownTo(job);
+  if (isRepeat) return { granted: true, assignment: repeatedAssignment(task, { job, start, memory }, deps.tokens) };
+  const rules = taskRules(job.spec, task.spec.kind, deps.nowMs(), deps.random);
+  const { worker, claimId } = request;
+  const granted = transition(task, { type: "Granted", worker, claimId, base: start.commit }, rules);
+  await store.commit([{ key: entry.key, value: granted, expected: entry.revision }], signal);
+  deps.events.taskEvent(granted, "Normal", "Started", `attempt ${granted.status.attempt} on ${worker}`);
+  return { granted: true, assignment: assignmentOf({ job, task: granted, start, memory }, deps.tokens) };
 }
 
 function isHeldBy(task: Task, request: ClaimRequest): boolean {
