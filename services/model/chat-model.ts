@@ -64,6 +64,8 @@ export interface ChatModelPool extends ChatModel, TokenCounter, AsyncDisposable 
   /** What the model's profile says to whoever prompts it. */
   readonly traits: ModelTraits;
   snapshot(): ChatModelSnapshot;
+  /** To be told that the endpoint at `baseUrl` answered another question: who waits for it because it took no connection goes on. */
+  noteReachable(baseUrl: string): void;
   close(): Promise<void>;
 }
 
@@ -139,6 +141,7 @@ export function createChatModel(deps: ChatModelDeps): ChatModelPool {
       ...describeEndpoints(pool),
       efforts: efforts.snapshot(),
     }),
+    noteReachable: (baseUrl) => pool.reportReachable(baseUrl),
     close,
     [Symbol.asyncDispose]: close,
   };

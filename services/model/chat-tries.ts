@@ -3,7 +3,7 @@ import type { Logger } from "../platform/telemetry/log.ts";
 import type { ChatReply, ChatRequest, ReplyEffort, Rung } from "./chat.ts";
 import type { ChatFailure } from "./chat-failure.ts";
 import type { Admission } from "./pool/admission.ts";
-import { type EndpointPool, hostOf } from "./pool/endpoint-pool.ts";
+import { type EndpointPool, type EndpointTrouble, hostOf } from "./pool/endpoint-pool.ts";
 import type { EffortCounts } from "./profile/effort-counts.ts";
 import { above, higher, type Ladder, type RungVerdict } from "./profile/ladder.ts";
 import { redact, toRefusal } from "./refusal.ts";
@@ -156,7 +156,12 @@ function noteFailure(core: ChatCore, url: string, failure: ChatFailure, verdict:
   if (failure.kind === "emptyReply") return;
   const said = failureText(failure, core.secrets);
   if (isOverload) core.pool.reportOverload(url, said);
-  else core.pool.reportFailure(url, said, verdict.isEndpointDown);
+  else core.pool.reportFailure(url, said, troubleOf(failure, verdict));
+}
+
+function troubleOf(failure: ChatFailure, verdict: Retry): EndpointTrouble {
+  if (failure.kind === "connect") return "unreachable";
+  return verdict.isEndpointDown ? "down" : "failed";
 }
 
 function isEmpty(reply: AssembledReply): boolean {

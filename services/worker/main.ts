@@ -97,11 +97,7 @@ async function serve(sandbox: Sandbox, dataRoot: string, creds: string | undefin
     logger,
   });
   addWorkerMetrics(metrics, { runner, slots, model: runtime.model });
-  watchModel(readiness, config, () => {
-    const { inFlight, waiting, engineMessage } = runtime.model.snapshot();
-    // The pool learns from requests alone: without any, what it last learnt is old.
-    return inFlight + waiting > 0 ? engineMessage : undefined;
-  });
+  watchModel(readiness, config, runtime.model);
   followShutdown(runner, shutdown);
   const ending = new AbortController();
   const heartbeat = {

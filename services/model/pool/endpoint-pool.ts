@@ -15,10 +15,15 @@ interface PoolEndpoint {
   isHealthy: boolean;
   inFlight: number;
   failuresInRow: number;
+  /** Its last failure was that it took no connection. */
+  isUnreachable: boolean;
   /** While unhealthy: from when on one request may try it again although others are healthy. */
   retryAtMs: number;
   lastError: string | undefined;
 }
+
+/** It took the request and spoilt it, it (or a proxy in front of it) did not take it, or there was no connection at all. */
+export type EndpointTrouble = "failed" | "down" | "unreachable";
 
 /** The health of a pool's endpoints, learnt from the requests themselves. */
 export interface EndpointPool {
@@ -28,8 +33,10 @@ export interface EndpointPool {
   preferred(key: string): string;
   /** It sent output: it is healthy, and everyone who waits for it may go on. */
   reportAnswer(url: string): void;
-  /** @param isDown it did not take the request at all; else it counts as unhealthy after several failures in a row. */
-  reportFailure(url: string, message: string, isDown: boolean): void;
+  /** `failed` counts as unhealthy after several in a row only. */
+  reportFailure(url: string, message: string, trouble: EndpointTrouble): void;
+  /** It answered another question than a chat: one that took no connection is healthy again, before the first output of a long prompt. */
+  reportReachable(url: string): void;
   /** It is there and wants fewer requests: nothing is wrong with its health, but people are told what it said. */
   reportOverload(url: string, message: string): void;
   /** Calls `run` once when an unhealthy endpoint answers again; the returned function takes that back. */
@@ -53,6 +60,16 @@ export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
   const endpoints = deps.urls.map(newEndpoint);
   const sleepers = new Set<() => void>();
   const find = (url: string) => endpoints.find((endpoint) => endpoint.url === url);
+  const recover = (endpoint: PoolEndpoint) => {
+    endpoint.failuresInRow = 0;
+    endpoint.lastError = undefined;
+    if (endpoint.isHealthy) return;
+    endpoint.isHealthy = true;
+    deps.log.info({ endpoint: endpoint.url }, "model endpoint answers again");
+    const woken = [...sleepers];
+    sleepers.clear();
+    for (const wake of woken) wake();
+  };
 
   return {
     pick(key, tryIndex, avoid) {
@@ -75,22 +92,19 @@ export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
     preferred: (key) => pickEndpoint(key, endpoints, 0).url,
     reportAnswer(url) {
       const endpoint = find(url);
-      if (endpoint === undefined) return;
-      endpoint.failuresInRow = 0;
-      endpoint.lastError = undefined;
-      if (endpoint.isHealthy) return;
-      endpoint.isHealthy = true;
-      deps.log.info({ endpoint: url }, "model endpoint answers again");
-      const woken = [...sleepers];
-      sleepers.clear();
-      for (const wake of woken) wake();
+      if (endpoint !== undefined) recover(endpoint);
     },
-    reportFailure(url, message, isDown) {
+    reportReachable(url) {
+      const endpoint = find(url);
+      if (endpoint !== undefined && !endpoint.isHealthy && endpoint.isUnreachable) recover(endpoint);
+    },
+    reportFailure(url, message, trouble) {
       const endpoint = find(url);
       if (endpoint === undefined) return;
       endpoint.failuresInRow += 1;
       endpoint.lastError = message;
-      if (!endpoint.isHealthy || (!isDown && endpoint.failuresInRow < failuresUntilUnhealthy)) return;
+      endpoint.isUnreachable = trouble === "unreachable";
+      if (!endpoint.isHealthy || (trouble === "failed" && endpoint.failuresInRow < failuresUntilUnhealthy)) return;
       endpoint.isHealthy = false;
       endpoint.retryAtMs = deps.now() + coolDownMs;
       deps.log.warn({ endpoint: url, cause: message }, "model endpoint does not answer");
@@ -106,19 +120,24 @@ export function createEndpointPool(deps: EndpointPoolDeps): EndpointPool {
     get hasHealthy() {
       return endpoints.some((endpoint) => endpoint.isHealthy);
     },
-    snapshot() {
-      return endpoints.map(({ url, isHealthy, inFlight, lastError }) => ({
-        url,
-        isHealthy,
-        inFlight,
-        ...(lastError === undefined ? {} : { lastError }),
-      }));
-    },
+    snapshot: () => endpoints.map(toSnapshot),
   };
 }
 
 function newEndpoint(url: string): PoolEndpoint {
-  return { url, isHealthy: true, inFlight: 0, failuresInRow: 0, retryAtMs: 0, lastError: undefined };
+  return {
+    url,
+    isHealthy: true,
+    inFlight: 0,
+    failuresInRow: 0,
+    isUnreachable: false,
+    retryAtMs: 0,
+    lastError: undefined,
+  };
+}
+
+function toSnapshot({ url, isHealthy, inFlight, lastError }: PoolEndpoint): EndpointSnapshot {
+  return { url, isHealthy, inFlight, ...(lastError === undefined ? {} : { lastError }) };
 }
 
 /** Host and port of a URL, for people. */

@@ -5,6 +5,8 @@ export interface ProbeTarget {
   /** The model's name as the workers will ask for it. */
   readonly name: string;
   readonly apiKey: string | undefined;
+  /** Told of each endpoint that lists the model; without a warning one may also be one that could not be asked. */
+  readonly onFound?: (url: string) => void;
 }
 
 /** What is wrong with one endpoint. */
@@ -53,7 +55,10 @@ async function probeOne(url: string, target: ProbeTarget, signal: AbortSignal): 
     const message = `${url}/models gives no list of models (HTTP ${response.status}); a base URL most often ends in /v1`;
     return warn("NoList", message);
   }
-  if (names.includes(target.name)) return undefined;
+  if (names.includes(target.name)) {
+    target.onFound?.(url);
+    return undefined;
+  }
   const shown = names.filter((name) => plainName.test(name)).slice(0, 10);
   return warn(
     "NoModel",

@@ -336,6 +336,18 @@ describe("an engine that is down", () => {
     expect(pool.snapshot().waiting).toBe(0);
   });
 
+  test("is asked by everyone as soon as it is known to be there, and is not called down until its first answer", async () => {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const pool = model([url], { backoff: { firstMs: 60_000, maxMs: 60_000 } });
+    const sleepers = Array.from({ length: 5 }, (_, index) => pool.chat(ask(`${rename}${index}`), never));
+    await until("all wait", () => pool.snapshot().waiting === 5 && pool.snapshot().engineMessage !== undefined);
+    await simulator({ port });
+    pool.noteReachable(pool.snapshot().endpoints[0]?.url ?? "");
+    expect(pool.snapshot().engineMessage).toBeUndefined();
+    expect(await Promise.all(sleepers)).toHaveLength(5);
+  });
+
   test("is passed over for one that is up", async () => {
     const port = await freePort();
     const server = await simulator();
@@ -370,7 +382,11 @@ describe("an engine that is down", () => {
     const chat = pool.chat(ask(rename), controller.signal);
     await until("it is tried again and again", () => sockets.size >= 3);
     // Only while it waits between two tries.
-    await until("it says why", () => pool.snapshot().engineMessage?.includes("no first token within") ?? false);
+    const saysWhy = () => pool.snapshot().engineMessage?.includes("no first token within") ?? false;
+    await until("it says why", saysWhy);
+    // It is there, and that says nothing about its answers.
+    pool.noteReachable(pool.snapshot().endpoints[0]?.url ?? "");
+    expect(pool.snapshot().endpoints).toMatchObject([{ isHealthy: false }]);
     controller.abort(new Error("over"));
     await expect(chat).rejects.toThrow("over");
     for (const socket of sockets) socket.destroy();
