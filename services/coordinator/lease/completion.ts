@@ -7,7 +7,7 @@ import { transition } from "../../core/task/machine/task-machine.ts";
 import { taskRules } from "../../core/task/machine/task-rules.ts";
 import type { Attempt, ChangedFiles, Outcome, Task } from "../../core/task/task.ts";
 import type { CompleteReply, CompleteRequest } from "../../core/worker-protocol.ts";
-import type { ResourceStore } from "../../platform/nats/store/store.ts";
+import type { Entry, ResourceStore } from "../../platform/nats/store/store.ts";
 import { keys } from "../../platform/nats/subjects.ts";
 import { inSpan } from "../../platform/telemetry/spans/tracer.ts";
 import type { EventLog } from "../event-log.ts";
@@ -69,8 +69,8 @@ async function complete(
   const report = digestOf(request);
   let event: AttemptEnded | undefined;
   for (let race = 1; ; race += 1) {
+    const entry = await seenEntry(store, key, request.attempt, signal);
     const owner = findJobOf(store, request.uid);
-    const entry = store.get<Task>(key);
     if (owner === undefined || entry === undefined) throw staleOf(request, "its job was deleted");
     const task = entry.value;
     const recorded = task.status.attempts.find((one) => one.attempt === request.attempt);
@@ -104,6 +104,20 @@ async function complete(
       throw error;
     }
   }
+}
+
+/** The task as far as this replica has seen it, but at least with the attempt: its token says that a coordinator granted it. */
+async function seenEntry(
+  store: ResourceStore,
+  key: string,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<Entry<Task> | undefined> {
+  const entry = store.get<Task>(key);
+  if (entry === undefined || entry.value.status.attempt >= attempt) return entry;
+  const stored = await store.read<Task>(key, signal);
+  if (stored !== undefined) await store.caughtUp(stored.revision, signal);
+  return store.get<Task>(key);
 }
 
 /** Whether the attempt was ended from outside, by a cancel or the job's deadline: its worker was told to stop. */

@@ -1,14 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createAttemptTokens } from "../../../services/coordinator/lease/attempt-token.ts";
-import { createClaims } from "../../../services/coordinator/lease/claims.ts";
-import type { Replica } from "../../../services/coordinator/replica.ts";
-import type { AgentdError } from "../../../services/core/errors.ts";
 import { findCondition } from "../../../services/core/resource.ts";
 import type { Worker } from "../../../services/core/worker.ts";
 import type { Assignment } from "../../../services/core/worker-protocol.ts";
 import { readEvents } from "../../../services/platform/nats/messages/events.ts";
-import type { Entry, ResourceStore } from "../../../services/platform/nats/store/store.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
 import { sampleCheck } from "../../support/resource-samples.ts";
 import type { Stage } from "../../support/stage/coordinator-stage.ts";
@@ -36,21 +31,6 @@ async function eventReasons(replica: { link: Parameters<typeof readEvents>[0] },
   return reasons;
 }
 
-/** The claims of a replica that the test makes believe something. */
-function claimsOf({ store, index, events }: Pick<Replica, "store" | "index" | "events">, isLeader: () => boolean) {
-  return createClaims({
-    store,
-    index,
-    events,
-    tokens: createAttemptTokens(Buffer.alloc(32)),
-    memory: { shownTo: () => [] },
-    resumePoints: { find: () => Promise.resolve({}) },
-    isLeader,
-    nowMs: () => Date.now(),
-    random: () => 0,
-  });
-}
-
 describe("a claim", () => {
   it("gets the same answer when it is repeated, and another claim gets none", async () => {
     const replica = await stage.coordinator();
@@ -74,52 +54,6 @@ describe("a claim", () => {
     const replies = await Promise.all(names.map((name) => worker.claim(job.uid, name)));
     expect(replies.filter((reply) => reply.granted)).toHaveLength(3);
     expect(job.tasks().filter((task) => task.status.state === "Running")).toHaveLength(3);
-  });
-
-  it("that waited while the lead was lost is not granted: at most the one being written is", async () => {
-    const replica = await stage.coordinator();
-    const { store } = replica;
-    const job = await stageJob(stage, replica, { files, tasks: { t1: {}, t2: {}, t3: {} } });
-    let isLeader = true;
-    const commit: typeof store.commit = (...args) => {
-      isLeader = false;
-      return store.commit(...args);
-    };
-    const claim = claimsOf({ ...replica, store: { ...store, commit } }, () => isLeader);
-    const replies = await Promise.allSettled(
-      ["t1", "t2", "t3"].map((task) =>
-        claim("w-1", { claimId: randomUUID(), worker: "w-1", uid: job.uid, task }, AbortSignal.timeout(60_000)),
-      ),
-    );
-    expect(
-      replies.map((reply) => (reply.status === "rejected" ? (reply.reason as AgentdError).reason : "granted")),
-    ).toEqual(["granted", "NOT_LEADER", "NOT_LEADER"]);
-    expect(job.tasks().filter(({ status }) => status.attempt > 0)).toHaveLength(1);
-  });
-
-  it("that was granted is granted again by a replica that has not seen it yet", async () => {
-    const replica = await stage.coordinator();
-    const { store } = replica;
-    const job = await stageJob(stage, replica, { files, tasks: { t1: {} } });
-    const worker = await stage.worker("w-1");
-    const before = store.get(keys.task(job.uid, "t1"));
-    const claimId = randomUUID();
-    expect(await worker.claim(job.uid, "t1", claimId)).toMatchObject({ granted: true });
-    let isBehind = true;
-    const late: Partial<ResourceStore> = {
-      get: <T>(key: string) => (isBehind && key === before?.key ? (before as Entry<T>) : store.get<T>(key)),
-      commit(...args) {
-        isBehind = false;
-        return store.commit(...args);
-      },
-    };
-    const claim = claimsOf({ ...replica, store: { ...store, ...late } }, () => true);
-    const request = { claimId, worker: "w-1", uid: job.uid, task: "t1" };
-    expect(await claim("w-1", request, AbortSignal.timeout(60_000))).toMatchObject({
-      granted: true,
-      assignment: { task: "t1", attempt: 1 },
-    });
-    expect(job.task("t1").status).toMatchObject({ state: "Running", attempt: 1, lease: { claimId } });
   });
 
   it("starts a task with a dependency at the head, after that dependency has landed", async () => {
