@@ -30,6 +30,8 @@ import { type ResumeDeps, resumeSession } from "./resume.ts";
 export interface SessionDeps extends Pick<ResumeDeps, "download">, Pick<CheckpointDeps, "upload" | "isConnected"> {
   /** Name of the model. */
   readonly model: string;
+  /** Times how long a checkpoint takes. Default `performance.now`; a test passes its own. */
+  readonly monotonicMs?: () => number;
 }
 
 const storeTimeoutMs = 30_000;
@@ -61,7 +63,7 @@ export async function openAttemptSession(
       ? undefined
       : await resumeSession({ ...sessions, logger }, assignment, from, place, signal);
   const start = resumed === undefined ? { commit: worktree.base } : resumed.checkpoint;
-  const nowMs = () => performance.now();
+  const nowMs = sessions?.monotonicMs ?? (() => performance.now());
   const images = createFileImages();
   const keep = async (bytes: string | Uint8Array, at: AbortSignal) =>
     sessions === undefined ? undefined : await keepObject(sessions, bytes, worktree.directory, at);
