@@ -178,6 +178,16 @@ describe("what is refused for good", () => {
     ["unauthorized", status(403)],
     ["not_found", status(404)],
     [
+      "not_found",
+      status(
+        400,
+        "/chat/completions: Invalid model name passed in model=x. Call `/v1/models` to view available models",
+        {
+          code: "400 invalid_request_error",
+        },
+      ),
+    ],
+    [
       "unsupported_field",
       status(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
     ],

@@ -78,7 +78,10 @@ function classifyStatus(failure: Extract<ChatFailure, { kind: "status" }>): Verd
     return { action: "retry", endpoint: "same", isEngineTrouble: false, isEndpointDown: false };
   }
   if (status === 401 || status === 403) return { action: "refused", kind: "unauthorized" };
-  if (status === 404) return { action: "refused", kind: "not_found" };
+  // LiteLLM calls a model that it does not have an invalid request.
+  if (status === 404 || (status === 400 && /invalid model name/i.test(failure.message))) {
+    return { action: "refused", kind: "not_found" };
+  }
   if (namesUnsupportedField(failure)) return { action: "refused", kind: "unsupported_field" };
   return { action: "refused", kind: "invalid_request" };
 }
