@@ -44,6 +44,9 @@ const author = { name: "agentd agent", email: "agent@agentd.invalid", dateIso: "
 
 /** Every turn has its checkpoint, but where one takes so long (thousands of changed files) that the work would stand still. */
 const slowMs = 2_000;
+/** Of fewer changed files one takes long only where the machine is busy: without it a command would be run twice after a loss. */
+const fewFiles = 1_000;
+const slowOfFewMs = 10_000;
 /** What cannot be kept, for there is too much of it, is not tried at every turn. */
 const afterFailureMs = 10_000;
 
@@ -79,7 +82,7 @@ export function createCheckpoints(deps: CheckpointDeps): Checkpoints {
         known.stored = await store(deps, known, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
         isDirty = false;
         const costMs = deps.nowMs() - startedAtMs;
-        gapMs = costMs < slowMs ? 0 : 2 * costMs;
+        gapMs = costMs < (known.paths.size < fewFiles ? slowOfFewMs : slowMs) ? 0 : 2 * costMs;
         return known.stored;
       } catch (error) {
         signal.throwIfAborted();

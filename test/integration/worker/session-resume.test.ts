@@ -40,6 +40,7 @@ let links: Readonly<Record<string, NatsLink>>;
 let repository: SampleRepository;
 let directory: string;
 const uid = randomUUID();
+let clockMs = 0;
 
 beforeAll(async () => {
   nats = await startTestServer();
@@ -159,8 +160,8 @@ function createTaskUnderTest(task: string, steps: number, script?: readonly Part
         download: async (name, file, signal) => void (await getObject(link, "agentd", name, file, {}, signal)),
         upload: async (file, signal) => (await putObject(link, "inbox", { file }, signal)).name,
         isConnected: () => true,
-        // Where a checkpoint takes seconds the next turns have none; how busy this machine is must not decide that.
-        monotonicMs: () => 0,
+        // A machine that is busy: each look at the clock is seconds later, which must cost no turn its checkpoint.
+        monotonicMs: () => (clockMs += 4_000),
       },
       logger: log,
     });
