@@ -129,6 +129,7 @@ async function serve(signal: AbortSignal): Promise<void> {
     newUid: randomUUID,
     nowMs,
     waitingWorkers: () => fleet.waitingWorkers(),
+    heldAttempt: fleet.heldAttempt,
     poolReports: () => fleet.poolReports(),
   });
   readiness.set("start", undefined);

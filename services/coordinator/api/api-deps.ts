@@ -1,5 +1,5 @@
 import type { WaitingWorker } from "../../core/task/dispatch/waiting-reason.ts";
-import type { PoolReport } from "../../core/worker-protocol.ts";
+import type { AttemptRef, HeldAttempt, PoolReport } from "../../core/worker-protocol.ts";
 import type { NatsLink } from "../../platform/nats/connect.ts";
 import type { ResourceStore } from "../../platform/nats/store/store.ts";
 import type { Logger } from "../../platform/telemetry/log.ts";
@@ -38,6 +38,8 @@ export interface ApiDeps {
   readonly nowMs: () => number;
   /** Workers as this replica hears them; feeds `why`. */
   readonly waitingWorkers: () => readonly WaitingWorker[];
+  /** What the worker says of an attempt that it holds; undefined when this replica has not heard of it. */
+  readonly heldAttempt: (worker: string, attempt: AttemptRef) => HeldAttempt | undefined;
   /** Model pools as the workers report them that this replica hears. */
   readonly poolReports: () => readonly PoolReport[];
 }

@@ -1,5 +1,5 @@
 import type { WaitingWorker } from "../../core/task/dispatch/waiting-reason.ts";
-import type { Heartbeat, PoolReport } from "../../core/worker-protocol.ts";
+import type { AttemptRef, Heartbeat, HeldAttempt, PoolReport } from "../../core/worker-protocol.ts";
 
 /** A worker as last heard by this replica. */
 export interface FleetMember {
@@ -21,6 +21,8 @@ export interface Fleet {
   members(): readonly FleetMember[];
   /** For `why`: workers that take new tasks are ready. */
   waitingWorkers(): readonly WaitingWorker[];
+  /** What the worker's last heartbeat says of an attempt that it holds. */
+  heldAttempt(worker: string, attempt: AttemptRef): HeldAttempt | undefined;
   /** Model pools as the workers that are heard report them. */
   poolReports(): readonly PoolReport[];
   /** Whether the worker is heard, does not drain and is not cordoned. */
@@ -77,6 +79,10 @@ export function createFleet(deps: {
     get,
     members,
     waitingWorkers: () => members().map((member) => toWaitingWorker(member.heartbeat, takesTasks(member))),
+    heldAttempt: (worker, { uid, task, attempt }) =>
+      heardOf
+        .get(worker)
+        ?.heartbeat.held.find((held) => held.task === task && held.uid === uid && held.attempt === attempt),
     poolReports: () =>
       members()
         .filter(({ isReachable }) => isReachable)

@@ -1,15 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noUsage } from "../../../services/core/resource.ts";
 import type { Worker } from "../../../services/core/worker.ts";
-import type { PoolReport } from "../../../services/core/worker-protocol.ts";
+import type { HeldAttempt, PoolReport } from "../../../services/core/worker-protocol.ts";
 import { keys } from "../../../services/platform/nats/subjects.ts";
 import { refusal, startTestApi, type TestApi } from "../../support/api/api-server.ts";
+import { sampleHead, sampleJob, sampleTask } from "../../support/resource-samples.ts";
 
 const call = { signal: AbortSignal.timeout(600_000) };
 const reports: PoolReport[] = [];
+const held: HeldAttempt[] = [];
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi({ poolReports: () => reports, bookmarkMs: 100 });
+  api = await startTestApi({
+    poolReports: () => reports,
+    heldAttempt: (worker, { attempt }) => (worker === "w-1" ? held.find((one) => one.attempt === attempt) : undefined),
+    bookmarkMs: 100,
+  });
 });
 afterAll(() => api[Symbol.asyncDispose]());
 
@@ -133,4 +140,29 @@ describe("model pools", () => {
       reason: "NOT_FOUND",
     });
   });
+});
+
+it("an attempt that a worker holds counts with what it has used by the last heartbeat, and once only", async () => {
+  const uid = randomUUID();
+  const used = { ...noUsage, turns: 3, inputTokens: 1_000 };
+  const running = sampleTask("t", "Running", { uid, job: "live", status: { attempt: 2, usage: used } });
+  const key = keys.task(uid, "t");
+  const revision = await api.store.commit(
+    [
+      { key: keys.job("default", "live"), value: sampleJob({ uid, name: "live", status: { total: 1 } }), expected: 0 },
+      { key: keys.head(uid), value: sampleHead({ uid, job: "live" }), expected: 0 },
+      { key, value: running, expected: 0 },
+    ],
+    call.signal,
+  );
+  const usage = async () =>
+    (await api.tasks.getTask({ name: "namespaces/default/jobs/live/tasks/t" }, call)).status?.usage;
+  expect(await usage()).toMatchObject({ turns: 3n, inputTokens: 1_000n });
+  const ref = { uid, task: "t", attempt: 2 };
+  held.push({ ...ref, phase: "Working", usage: { ...noUsage, turns: 4, inputTokens: 500 } });
+  expect(await usage()).toMatchObject({ turns: 7n, inputTokens: 1_500n });
+  // Its end is stored, and the worker has not said since that it no longer holds it.
+  const ended = { ...running, status: { ...running.status, state: "Failed", lease: undefined } };
+  await api.store.commit([{ key, value: ended, expected: revision }], call.signal);
+  expect(await usage()).toMatchObject({ turns: 3n });
 });

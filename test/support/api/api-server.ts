@@ -69,6 +69,7 @@ export async function startTestApi(more: Partial<ApiDeps> = {}, limits = default
     newUid: randomUUID,
     nowMs,
     waitingWorkers: () => [],
+    heldAttempt: () => undefined,
     poolReports: () => [],
     ...more,
   };

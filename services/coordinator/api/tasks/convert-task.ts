@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Job } from "../../../core/job/job.ts";
 import { renderTask } from "../../../core/plan/template.ts";
+import type { Usage } from "../../../core/resource.ts";
 import type { Attempt, CheckResult, Task } from "../../../core/task/task.ts";
 import type { AttemptSchema, CheckResultSchema, TaskSchema, TaskSpecSchema } from "../../../gen/agentd/v1/task_pb.ts";
 import type { Entry } from "../../../platform/nats/store/store.ts";
@@ -13,7 +14,7 @@ import { checkMessage, conditionMessage, duration, metadataMessage, time, usageM
 export function taskMessage(
   entry: Entry<Task>,
   job: Job | undefined,
-  waitingFor: string,
+  now: { readonly waitingFor: string; readonly usage: Usage },
   isSpecWanted = true,
 ): MessageInitShape<typeof TaskSchema> {
   const { metadata, job: jobName, status } = entry.value;
@@ -30,8 +31,8 @@ export function taskMessage(
       message: status.message ?? "",
       worker: status.lease?.worker ?? "",
       landedCommit: status.landedCommit ?? "",
-      usage: usageMessage(status.usage),
-      waitingFor,
+      usage: usageMessage(now.usage),
+      waitingFor: now.waitingFor,
       traceId: job?.status.traceId ?? "",
       ...(status.finishedAtMs === undefined ? {} : { finishTime: time(status.finishedAtMs) }),
     },

@@ -1,4 +1,5 @@
 import type { Job } from "../../../core/job/job.ts";
+import { addUsage, type Usage } from "../../../core/resource.ts";
 import type { JobName } from "../../../core/resource-name.ts";
 import { parseJobName, parseTaskName } from "../../../core/resource-name.ts";
 import type { Task } from "../../../core/task/task.ts";
@@ -7,6 +8,7 @@ import type { TaskService, WatchTasksRequest } from "../../../gen/agentd/v1/task
 import type { ServiceImpl } from "../../../platform/grpc/service-definition.ts";
 import type { Entry, ResourceStore } from "../../../platform/nats/store/store.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
+import type { ApiDeps } from "../api-deps.ts";
 import { findAnyTask, findJob, findTask } from "../find-resource.ts";
 import { readPageToken } from "../listing/list-page.ts";
 import type { ListSnapshots } from "../listing/list-snapshot.ts";
@@ -37,7 +39,8 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
     // What costs something is made where it is wanted.
     const isWaitWanted = own !== undefined && wants(mask, "status", "waitingFor");
     const waitingFor = isWaitWanted ? deps.waiting.waitingFor(entry.value, own) : "";
-    return masked(taskMessage(entry, own, waitingFor, wants(mask, "spec")), mask);
+    const usage = usageNow(deps, entry.value);
+    return masked(taskMessage(entry, own, { waitingFor, usage }, wants(mask, "spec")), mask);
   };
   const changeMessage = createSharedChanges(({ type, entry, resourceVersion }: WatchEvent<Task>) => ({
     type,
@@ -86,6 +89,14 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
       return { summary, details: [...details] };
     },
   };
+}
+
+/** Of all attempts: of the one that runs as its worker's last heartbeat says, for only its end is stored. */
+function usageNow(deps: Pick<ApiDeps, "heldAttempt">, { metadata, status }: Task): Usage {
+  const { lease, attempt, usage } = status;
+  if (lease === undefined) return usage;
+  const held = deps.heldAttempt(lease.worker, { uid: metadata.uid, task: metadata.name, attempt });
+  return held === undefined ? usage : addUsage(usage, held.usage);
 }
 
 function watched(store: ResourceStore, request: WatchTasksRequest) {

@@ -1001,7 +1001,7 @@ export const messageDocs: Readonly<Record<string, MessageDoc>> = {
         "name": "usage",
         "type": "Usage",
         "message": "Usage",
-        "text": "Used so far."
+        "text": "Used so far; of an attempt that runs, as its worker last said."
       },
       {
         "name": "waitingFor",

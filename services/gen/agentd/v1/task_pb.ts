@@ -202,7 +202,7 @@ export type TaskStatus = Message<"agentd.v1.TaskStatus"> & {
   landedCommit: string;
 
   /**
-   * Used so far.
+   * Used so far; of an attempt that runs, as its worker last said.
    *
    * @generated from field: agentd.v1.Usage usage = 9;
    */
