@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freeBytesOf } from "./full-disk-watch.ts";
+import { freeBytesOf } from "./parts/full-disk-watch.ts";
 
 interface StartPlace {
   /** The data folder. */

@@ -15,8 +15,8 @@ import { defineUp, upConfig } from "./config.ts";
 import { defineConfig } from "./config-commands.ts";
 import { defineDoctor } from "./doctor/doctor.ts";
 import { greeting } from "./greeting.ts";
-import { defineLogLevel, watchParts } from "./part-status.ts";
-import { mallocVariables, nodeArguments } from "./parts.ts";
+import { defineLogLevel, watchParts } from "./parts/part-status.ts";
+import { mallocVariables, nodeArguments } from "./parts/parts.ts";
 import { up } from "./up.ts";
 
 const services = { coordinator: "run a coordinator", worker: "run a worker", "vllm-sim": "run the simulated model" };

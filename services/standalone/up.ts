@@ -10,9 +10,9 @@ import type { UpConfig } from "./config.ts";
 import { type DataDirectory, openDataDirectory, workerNames, writeJson } from "./data-directory.ts";
 import { explainStart } from "./explain-start.ts";
 import { endLeftovers } from "./leftovers.ts";
-import { type NatsPart, superviseNats } from "./nats-part.ts";
-import { coordinatorPart, type PartContext, simulatedModel, simulatorPart, workerPart } from "./parts.ts";
-import { type Part, type Ready, type StopBounds, type SupervisedPart, supervise } from "./supervisor.ts";
+import { type NatsPart, superviseNats } from "./parts/nats-part.ts";
+import { coordinatorPart, type PartContext, simulatedModel, simulatorPart, workerPart } from "./parts/parts.ts";
+import { type Part, type Ready, type StopBounds, type SupervisedPart, supervise } from "./parts/supervisor.ts";
 
 /** Where the parts can be reached; also written to `endpoints.json` in the data folder. */
 export interface Endpoints {

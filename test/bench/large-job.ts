@@ -11,7 +11,7 @@ import { openStore, type ResourceStore } from "../../services/platform/nats/stor
 import { defaultLimits } from "../../services/platform/nats/stream-limits.ts";
 import { ensureStreams } from "../../services/platform/nats/streams.ts";
 import { keyPrefixes, keys } from "../../services/platform/nats/subjects.ts";
-import { mallocVariables, nodeArguments } from "../../services/standalone/parts.ts";
+import { mallocVariables, nodeArguments } from "../../services/standalone/parts/parts.ts";
 import { bundleOf, chunksOf, jobOf } from "../support/api/api-server.ts";
 import { startTestServer, type TestServer } from "../support/nats-server.ts";
 import { createRepository } from "../support/sample-repository.ts";

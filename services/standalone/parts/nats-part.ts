@@ -1,9 +1,9 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Authority } from "../platform/nats/server/credentials.ts";
-import { type RunningServer, startNatsServer } from "../platform/nats/server/server.ts";
-import type { Logger } from "../platform/telemetry/log.ts";
+import type { Authority } from "../../platform/nats/server/credentials.ts";
+import { type RunningServer, startNatsServer } from "../../platform/nats/server/server.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
 import { createFullDiskWatch } from "./full-disk-watch.ts";
 
 /** A nats-server that is started again, on the same port, whenever it dies, or is stuck after its disk was full. */

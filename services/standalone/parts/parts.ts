@@ -1,19 +1,19 @@
 import { openSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Environment } from "../platform/config/setting.ts";
-import { variableOf } from "../platform/config/setting.ts";
-import { settingNames } from "../platform/config/settings.ts";
-import { handOn } from "../platform/config/settings-flags.ts";
-import { withOwnMounts } from "../platform/process/own-mounts.ts";
-import type { UpConfig } from "./config.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import type { Environment } from "../../platform/config/setting.ts";
+import { variableOf } from "../../platform/config/setting.ts";
+import { settingNames } from "../../platform/config/settings.ts";
+import { handOn } from "../../platform/config/settings-flags.ts";
+import { withOwnMounts } from "../../platform/process/own-mounts.ts";
+import type { UpConfig } from "../config.ts";
+import type { DataDirectory } from "../data-directory.ts";
 import type { Part } from "./supervisor.ts";
 
 /** The service's main module, which `node` runs as it is. */
 export function serviceMain(service: string): string {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return fileURLToPath(new URL(`../${service}/main.${extension}`, import.meta.url));
+  return fileURLToPath(new URL(`../../${service}/main.${extension}`, import.meta.url));
 }
 
 /**

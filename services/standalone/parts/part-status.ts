@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Argument, type Command } from "commander";
-import { defaultDataDirectory } from "../platform/config/default-data-directory.ts";
-import type { Environment } from "../platform/config/setting.ts";
-import type { Readiness } from "../platform/lifecycle/readiness.ts";
-import { levelNames } from "../platform/telemetry/log-level.ts";
-import type { Endpoints } from "./up.ts";
+import { defaultDataDirectory } from "../../platform/config/default-data-directory.ts";
+import type { Environment } from "../../platform/config/setting.ts";
+import type { Readiness } from "../../platform/lifecycle/readiness.ts";
+import { levelNames } from "../../platform/telemetry/log-level.ts";
+import type { Endpoints } from "../up.ts";
 
 const answerTimeoutMs = 3_000;
 const lookEveryMs = 5_000;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Logger } from "../platform/telemetry/log.ts";
+import type { Logger } from "../../platform/telemetry/log.ts";
 
 /** One process of the tree. */
 export interface Part {

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { until } from "../../test/support/until.ts";
-import { isAlive } from "../platform/process/is-alive.ts";
+import { until } from "../../../test/support/until.ts";
+import { isAlive } from "../../platform/process/is-alive.ts";
 import { type Part, supervise } from "./supervisor.ts";
 
 let directory: string;
