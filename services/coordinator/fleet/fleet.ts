@@ -107,7 +107,7 @@ function toWaitingWorker(heartbeat: Heartbeat, isReady: boolean): WaitingWorker 
   const { worker: name, slots, held, waitingForEngine, engineMessage, pools = [] } = heartbeat;
   const engineRefusal = pools.flatMap(({ endpoints }) => endpoints).find(({ message }) => message)?.message;
   return {
-    ...{ name, isReady, slots, held, waitingForEngine },
+    ...{ name, isReady, slots, busy: held.length, waitingForEngine },
     ...(engineMessage === undefined ? {} : { engineMessage }),
     ...(engineRefusal === undefined ? {} : { engineRefusal }),
   };

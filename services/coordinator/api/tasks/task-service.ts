@@ -1,5 +1,5 @@
 import type { Job } from "../../../core/job/job.ts";
-import { addUsage, type Usage } from "../../../core/resource.ts";
+import { addUsage, noUsage, type Usage } from "../../../core/resource.ts";
 import type { JobName } from "../../../core/resource-name.ts";
 import { parseJobName, parseTaskName } from "../../../core/resource-name.ts";
 import type { Task } from "../../../core/task/task.ts";
@@ -19,6 +19,7 @@ import { type WatchEvent, watchChanges } from "../listing/watch-changes.ts";
 import type { GitApiDeps } from "../repositories/git-work.ts";
 import { taskMessage } from "./convert-task.ts";
 import { rewindTask } from "./rewind-task.ts";
+import { runningAttempt } from "./running-attempt.ts";
 import { taskDiff } from "./task-diff.ts";
 import { tailLogs } from "./task-logs.ts";
 import { cancelTask, retryTask } from "./task-verbs.ts";
@@ -92,11 +93,8 @@ export function createTaskService(deps: TaskServiceDeps): ServiceImpl<typeof Tas
 }
 
 /** Of all attempts: of the one that runs as its worker's last heartbeat says, for only its end is stored. */
-function usageNow(deps: Pick<ApiDeps, "heldAttempt">, { metadata, status }: Task): Usage {
-  const { lease, attempt, usage } = status;
-  if (lease === undefined) return usage;
-  const held = deps.heldAttempt(lease.worker, { uid: metadata.uid, task: metadata.name, attempt });
-  return held === undefined ? usage : addUsage(usage, held.usage);
+function usageNow(deps: Pick<ApiDeps, "heldAttempt">, task: Task): Usage {
+  return addUsage(task.status.usage, runningAttempt(deps, task)?.usage ?? noUsage);
 }
 
 function watched(store: ResourceStore, request: WatchTasksRequest) {

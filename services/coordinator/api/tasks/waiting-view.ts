@@ -10,6 +10,7 @@ import type { Task } from "../../../core/task/task.ts";
 import { keyPrefixes, keys } from "../../../platform/nats/subjects.ts";
 import { observeJobs } from "../../job-entries.ts";
 import type { ApiDeps } from "../api-deps.ts";
+import { runningAttempt } from "./running-attempt.ts";
 
 /** Says what tasks wait for. */
 export interface WaitingReasons {
@@ -67,7 +68,11 @@ export function createWaitingReasons(deps: ApiDeps): WaitingReasons {
           tasks: view.tasks.map(({ value }) => value),
         }),
       );
-      const view = viewOf(task, job, { ...fleetView(deps, task, jobs), ...verifyView(deps, task) });
+      const view = viewOf(task, job, {
+        ...fleetView(deps, task, jobs),
+        ...verifyView(deps, task),
+        phase: runningAttempt(deps, task)?.phase,
+      });
       return view === undefined
         ? { reason: "None", summary: "The job was deleted.", details: [] }
         : waitingReason(view);

@@ -1,14 +1,9 @@
 import { expect, it } from "vitest";
 import { sampleCheck, sampleTask, sampleTimeMs } from "../../../../test/support/resource-samples.ts";
-import { noUsage } from "../../resource.ts";
 import type { WaitingView, WaitingWorker } from "./waiting-reason.ts";
 import { waitingReason } from "./waiting-reason.ts";
 
-const held = Array.from({ length: 32 }, (_, at) => ({
-  ...{ uid: "u", task: `t-${at}`, attempt: 1, phase: "Working" as const },
-  usage: noUsage,
-}));
-const worker: WaitingWorker = { name: "w-1", isReady: true, slots: 32, held, waitingForEngine: 0 };
+const worker: WaitingWorker = { name: "w-1", isReady: true, slots: 32, busy: 32, waitingForEngine: 0 };
 
 function view(over: Partial<WaitingView> = {}): WaitingView {
   return {
@@ -74,8 +69,7 @@ it.each([
   ["Completing", "Agent", "its result is handed over"],
 ] as const)("says of a running task what the worker does for it: %s, %s", (phase, kind, text) => {
   const task = sampleTask("t", "Running", { spec: { kind } });
-  const ours = { uid: task.metadata.uid, task: "t", attempt: 1, phase, usage: noUsage };
-  const { summary } = waitingReason(view({ task, workers: [{ ...worker, held: [...held, ours] }] }));
+  const { summary } = waitingReason(view({ task, phase }));
   expect(summary).toBe(`Running for 3m (attempt 1 on w-1): ${text}.`);
 });
 

@@ -20,7 +20,7 @@ export interface WaitingWorker {
   readonly name: string;
   readonly isReady: boolean;
   readonly slots: number;
-  readonly held: readonly HeldAttempt[];
+  readonly busy: number;
   readonly waitingForEngine: number;
   /** Set while no model endpoint answers that worker. */
   readonly engineMessage?: string;
@@ -42,6 +42,8 @@ export interface WaitingView {
   readonly shares: readonly { readonly job: string; readonly running: number }[];
   /** Tasks that ended in the last minute, all jobs; undefined when not known. */
   readonly endedPerMinute: number | undefined;
+  /** What the worker does for the task now, as its last heartbeat says. */
+  readonly phase?: HeldAttempt["phase"] | undefined;
   /** The verify run of the job that is open now. */
   readonly verify?: { readonly state: string; readonly isBase: boolean; readonly tasks: number };
 }
@@ -129,7 +131,7 @@ function slotReason(
   }
   const down = engineLines(ready);
   const slots = sum(ready.map((worker) => worker.slots));
-  const busy = sum(ready.map((worker) => worker.held.length));
+  const busy = sum(ready.map((worker) => worker.busy));
   const shares = view.shares.map((share) => `${share.job}: ${share.running}`).join(", ");
   const before = view.position ?? 0;
   const lines = [
@@ -165,20 +167,17 @@ function runningReason(view: WaitingView): WaitingReason {
   const requests = `${countText(waiting, "request", "requests")} of ${holder} ${waiting === 1 ? "waits" : "wait"}`;
   return {
     reason: "None",
-    summary: `${running}${phaseText(task, worker)}.`,
+    summary: `${running}${phaseText(view)}.`,
     details: waiting === 0 ? [] : [`${requests} for the model server${said}`],
   };
 }
 
-/** What is done for the task now, as the worker's last heartbeat says; empty when it has not said so yet. */
-function phaseText({ metadata, spec, status }: Task, worker: WaitingWorker): string {
-  const isOurs = (one: HeldAttempt): boolean =>
-    one.uid === metadata.uid && one.task === metadata.name && one.attempt === status.attempt;
-  switch (worker.held.find(isOurs)?.phase) {
+function phaseText({ task, phase }: WaitingView): string {
+  switch (phase) {
     case "Preparing":
       return ": its worktree is prepared; the first run of workspace.setup may take a while";
     case "Working":
-      return spec.kind === "Agent" ? ": the agent works" : ": its command runs";
+      return task.spec.kind === "Agent" ? ": the agent works" : ": its command runs";
     case "Gate":
       return ": its checks run";
     case "Completing":
