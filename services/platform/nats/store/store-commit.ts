@@ -8,6 +8,7 @@ import { apiCodes, storeFull, storeUnavailable } from "../nats-error.ts";
 import { batchMessagesMax, resourceBytesMax } from "../stream-limits.ts";
 import { fencePrefix, isKey, resourcePrefix, streamNames } from "../subjects.ts";
 import type { StoreFeed } from "./store-feed.ts";
+import { isDeletion } from "./stored-change.ts";
 
 /** One key's change in a commit. */
 export interface Write {
@@ -185,7 +186,7 @@ async function lookUpAbsent(link: NatsLink, messages: readonly Message[], signal
       () => link.jsm.streams.getMessage(streamNames.resources, { last_by_subj: subject }),
       signal,
     );
-    const isLive = stored !== null && stored.data.length > 0 && stored.header.get("KV-Operation") === "";
+    const isLive = stored !== null && !isDeletion(stored.data, stored.header.get("KV-Operation"));
     if (isLive) throw conflict(messages, message.key);
     const revision = stored?.seq ?? 0;
     if (revision === message.expected) continue;

@@ -4,6 +4,7 @@ import { withLink } from "../connect.ts";
 import { storeUnavailable } from "../nats-error.ts";
 import type { Change, ResourceMirror } from "./resource-mirror.ts";
 import { createStoreState, type Received, type StoreState } from "./store-state.ts";
+import { isDeletion } from "./stored-change.ts";
 import { type StreamTail, type TailMessage, type TailStart, tailStream } from "./stream-tail.ts";
 
 /** The mirror and what keeps it equal to the stream. */
@@ -150,7 +151,7 @@ function takeInOrder(at: Position, item: Received, state: StoreState): void {
 function receive(message: TailMessage, prefix: string, mirror: ResourceMirror, link: NatsLink): Received {
   const key = message.subject.slice(prefix.length);
   let value: unknown;
-  if (message.data.length > 0 && message.header("KV-Operation") === "") {
+  if (!isDeletion(message.data, message.header("KV-Operation"))) {
     try {
       value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(message.data));
     } catch (error) {

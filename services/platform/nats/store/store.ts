@@ -7,6 +7,7 @@ import { commitWrites, type Fence, type Write } from "./store-commit.ts";
 import { compactHistory } from "./store-compact.ts";
 import { openFeed, type StoreFeed } from "./store-feed.ts";
 import { watchChanges } from "./store-watch.ts";
+import { readStored } from "./stored-change.ts";
 import { createStreamHistory } from "./stream-history.ts";
 
 export type { Change, Entry } from "./resource-mirror.ts";
@@ -105,14 +106,10 @@ export async function openStore(
 }
 
 async function readKey<T>(link: NatsLink, key: string, signal: AbortSignal): Promise<Entry<T> | undefined> {
-  const stored = await withLink(
-    link,
-    `reading ${key}`,
-    () => link.jsm.streams.getMessage(streamNames.resources, { last_by_subj: `${resourcePrefix}${key}` }),
-    signal,
-  );
-  if (stored === null || stored.data.length === 0 || stored.header.get("KV-Operation") !== "") return undefined;
-  return { key, value: stored.json<T>(), revision: stored.seq, timeMs: stored.time.getTime() };
+  const stored = await readStored(link, `reading ${key}`, { last_by_subj: `${resourcePrefix}${key}` }, signal);
+  if (stored?.value === undefined) return undefined;
+  // Only coordinators write here, and who asks knows what they write.
+  return { key, value: stored.value as T, revision: stored.revision, timeMs: stored.timeMs };
 }
 
 async function purge(link: NatsLink, feed: StoreFeed, olderThanMs: number, signal: AbortSignal): Promise<number> {

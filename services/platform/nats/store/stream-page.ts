@@ -1,11 +1,11 @@
 import { type Consumer, DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
-import type { MsgHdrs } from "@nats-io/nats-core";
 import { abortable } from "../../lifecycle/abortable.ts";
 import type { NatsLink } from "../connect.ts";
 import { withLink } from "../connect.ts";
-import { fencePrefix, resourcePrefix, streamNames } from "../subjects.ts";
+import { fencePrefix, streamNames } from "../subjects.ts";
 import type { Change, Entry } from "./resource-mirror.ts";
 import { expectedRevisionHeader } from "./store-commit.ts";
+import { readStored, toChange } from "./stored-change.ts";
 
 /**
  * What is stored of `count` revisions from `first` on, fences included, each with what its key held before where that is still
@@ -69,16 +69,11 @@ async function heldAt(
   revision: number,
   signal: AbortSignal,
 ): Promise<Entry | "none" | undefined> {
-  const change = page.get(revision)?.change ?? (await readOne(link, revision, signal));
+  const change =
+    page.get(revision)?.change ?? (await readStored(link, `reading revision ${revision}`, { seq: revision }, signal));
   if (change?.key !== key) return undefined;
   const { value, timeMs } = change;
   return value === undefined ? "none" : { key, value, revision, timeMs };
-}
-
-async function readOne(link: NatsLink, seq: number, signal: AbortSignal): Promise<Change | undefined> {
-  const ask = () => link.jsm.streams.getMessage(streamNames.resources, { seq });
-  const stored = await withLink(link, `reading revision ${seq}`, ask, signal);
-  return stored === null ? undefined : toChange(stored, stored.header);
 }
 
 function toRead(message: JsMsg): Read {
@@ -87,17 +82,4 @@ function toRead(message: JsMsg): Read {
   // A fence's is another key's.
   const isKnown = expected !== "" && !change.key.startsWith(fencePrefix);
   return { change, previous: isKnown ? Number(expected) : undefined };
-}
-
-function toChange(
-  message: Pick<JsMsg, "subject" | "seq" | "data" | "time"> & { json<T>(): T },
-  headers: MsgHdrs | undefined,
-): Change {
-  const isDelete = message.data.length === 0 || (headers?.get("KV-Operation") ?? "") !== "";
-  return {
-    key: message.subject.slice(resourcePrefix.length),
-    revision: message.seq,
-    value: isDelete ? undefined : message.json<unknown>(),
-    timeMs: message.time.getTime(),
-  };
 }
